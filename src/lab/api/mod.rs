@@ -1,0 +1,2 @@
+//! The Kubernetes API endpoint.
+pub mod store;

@@ -1,0 +1,33 @@
+//! Moves a PostgreSQL database together with the application that lives on it: from the Zalando
+//! operator (Spilo, Patroni) to CloudNativePG.
+//!
+//! The words, used everywhere: a **migration** is a YAML file and its script; it has a **source**
+//! and a **target**; an **app** uses the database through a **connection** (a key in a Secret or
+//! ConfigMap). A **strategy** turns facts into a **plan** of **steps** in three **phases** (prepare,
+//! cutover, finalize). A step has a **hazard**; the first one-way step is the **point of no return**.
+//! A **fence** makes a write at the source impossible, with proof; a **gate** must hold to go on.
+//! The **journal** holds intents and outcomes in the cluster, with each step's **receipt** (what undo
+//! needs); the **certificate** is the proof at the end.
+//!
+//! The order below is the rule: a module imports only what stands above it (`tests/house.rs`).
+
+pub mod checks;
+pub mod cli;
+pub mod error;
+pub mod event;
+pub mod facts;
+pub mod journal;
+pub mod kube;
+pub mod lab;
+pub mod plan;
+pub mod postgres;
+pub mod report;
+pub mod runner;
+pub mod s3;
+pub mod script;
+pub mod spec;
+pub mod step;
+pub mod steps;
+pub mod strategy;
+pub mod term;
+pub mod verify;

@@ -1,0 +1,75 @@
+//! What a step is: the unit of doing and undoing.
+
+use crate::{error::Result, event::Events, kube::Kube, spec::Migration};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// What a step may do to the world. The order is the order of danger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hazard {
+    /// Looks only: a gate, a wait, a verification.
+    ReadOnly,
+    /// Adds something nobody uses yet.
+    Additive,
+    /// Takes something away from a user, and can give it back.
+    Disruptive,
+    /// Cannot be taken back: the point of no return.
+    OneWay,
+}
+
+/// What a look at the world says about a step's effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observed {
+    Absent,
+    Partial(String),
+    Done,
+    Unknown(String),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Description {
+    /// One line, imperative: "stop the source PostgreSQL cleanly".
+    pub title: String,
+    /// What it does and how it is undone, a sentence or two.
+    pub details: String,
+    /// `kind/name` of every object touched.
+    pub objects: Vec<String>,
+}
+
+/// What everything that touches the world needs.
+#[derive(Clone)]
+pub struct World {
+    pub migration: Arc<Migration>,
+    pub kube: Kube,
+    pub events: Events,
+    /// Fires when the run must end at the next safe point; waits inside a step end at once.
+    pub cancel: CancellationToken,
+}
+
+/// What undo needs, taken by `prepare` before `apply`; journaled, so never a secret.
+pub type Receipt = Value;
+/// What a step proved or made, journaled with its outcome; Null when there is nothing to say.
+pub type Evidence = Value;
+
+#[async_trait::async_trait]
+pub trait Step: Send + Sync {
+    /// Stable name, the key in the journal: `stop-apps`.
+    fn id(&self) -> String;
+    fn describe(&self) -> Description;
+    fn hazard(&self) -> Hazard;
+    /// How long `apply` may take before it counts as failed.
+    fn deadline(&self) -> Duration;
+    async fn observe(&self, world: &World) -> Result<Observed>;
+    async fn prepare(&self, _world: &World) -> Result<Receipt> {
+        Ok(Value::Null)
+    }
+    /// Idempotent: may run again after a crash, with the receipt of the first time.
+    async fn apply(&self, world: &World, receipt: &Receipt) -> Result<Evidence>;
+    /// Idempotent: runs also when `apply` was cut in the middle or never began.
+    async fn revert(&self, _world: &World, _receipt: &Receipt) -> Result<()> {
+        Ok(())
+    }
+}
