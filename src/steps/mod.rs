@@ -1,1 +1,12 @@
-//! (being written)
+//! The closed list of steps, one file each.
+
+pub mod detach_operator;
+mod ends;
+pub mod gate;
+pub mod pause_patroni;
+pub mod repair_logins;
+pub mod replica;
+pub mod start_apps;
+pub mod stop_apps;
+pub mod switch_connections;
+mod workloads;
