@@ -108,21 +108,17 @@ pub async fn open_target(kube: &Kube, cluster: &str, database: &str) -> Result<D
 
 /// The CNPG operator's Deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Operator {
     Ready {
         namespace: String,
         image: String,
     },
-    NotReady {
-        namespace: String,
-        why: String,
-    },
+    /// Why.
+    NotReady(String),
     Absent,
-    /// It could not be looked for: usually no permission outside the namespace.
-    Unknown {
-        why: String,
-    },
+    /// It could not be looked for, usually for want of permission outside the namespace: why.
+    Unknown(String),
 }
 
 /// Looks for the operator in every namespace, else in ours and in cnpg-system.
@@ -139,7 +135,7 @@ pub async fn operator(kube: &Kube) -> Operator {
             return operator;
         }
     }
-    Operator::Unknown { why: everywhere.chain() }
+    Operator::Unknown(everywhere.chain())
 }
 
 fn judge(deployments: &[Value]) -> Option<Operator> {
@@ -148,10 +144,9 @@ fn judge(deployments: &[Value]) -> Option<Operator> {
     let ready = found.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or(0);
     let image = text(found, "/spec/template/spec/containers/0/image").to_owned();
     Some(match ready {
-        0 => Operator::NotReady {
-            why: format!("deployment {} has no ready pod", text(found, "/metadata/name")),
-            namespace,
-        },
+        0 => {
+            Operator::NotReady(format!("deployment {} in {namespace} has no ready pod", text(found, "/metadata/name")))
+        }
         _ => Operator::Ready { namespace, image },
     })
 }
