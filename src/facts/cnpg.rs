@@ -6,14 +6,14 @@ use crate::{
     kube::{Kube, kind},
     postgres::{Db, pod},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub const HEALTHY: &str = "Cluster in healthy state";
 /// Label of every object this program makes; its value is the migration's name.
 pub const OURS: &str = "pgmigrate.dev/migration";
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     pub cluster: String,
     pub namespace: String,
@@ -107,7 +107,7 @@ pub async fn open_target(kube: &Kube, cluster: &str, database: &str) -> Result<D
 }
 
 /// The CNPG operator's Deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Operator {
     Ready {
