@@ -9,7 +9,7 @@ use crate::{
     step::{Hazard, Step},
     steps::{
         detach_operator::DetachOperator, gate::Gate, pause_patroni::PausePatroni, repair_logins::RepairLogins, replica::*,
-        start_apps::StartApps, stop_apps::StopApps, switch_connections::SwitchConnections,
+        retire_source::RetireSource, start_apps::StartApps, stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -48,9 +48,12 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
         Arc::new(RepairLogins { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() }),
         Arc::new(switch(migration, &owner_secret, &main.name)),
         Arc::new(StartApps { apps, hazard: Hazard::Disruptive }),
+        Arc::new(clean_leftovers::CleanLeftovers { roles: false }),
         Arc::new(grow_target::GrowTarget { instances: migration.target.instances, smart_shutdown: template_shutdown(migration) }),
     ];
-    Plan::new(prepare, cutover, vec![])
+    let finalize: Vec<Arc<dyn Step>> =
+        vec![Arc::new(RetireSource), Arc::new(clean_leftovers::CleanLeftovers { roles: true }), Arc::new(Tidy)];
+    Plan::new(prepare, cutover, finalize)
 }
 
 pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> SwitchConnections {
