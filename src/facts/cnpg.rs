@@ -6,14 +6,14 @@ use crate::{
     kube::{Kube, kind},
     postgres::{Db, pod},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub const HEALTHY: &str = "Cluster in healthy state";
 /// Label of every object this program makes; its value is the migration's name.
 pub const OURS: &str = "pgmigrate.dev/migration";
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     pub cluster: String,
     pub namespace: String,
@@ -107,18 +107,22 @@ pub async fn open_target(kube: &Kube, cluster: &str, database: &str) -> Result<D
 }
 
 /// The CNPG operator's Deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Operator {
     Ready {
         namespace: String,
         image: String,
     },
-    /// Why.
-    NotReady(String),
+    NotReady {
+        namespace: String,
+        why: String,
+    },
     Absent,
-    /// It could not be looked for, usually for want of permission outside the namespace: why.
-    Unknown(String),
+    /// It could not be looked for: usually no permission outside the namespace.
+    Unknown {
+        why: String,
+    },
 }
 
 /// Looks for the operator in every namespace, else in ours and in cnpg-system.
@@ -135,7 +139,7 @@ pub async fn operator(kube: &Kube) -> Operator {
             return operator;
         }
     }
-    Operator::Unknown(everywhere.chain())
+    Operator::Unknown { why: everywhere.chain() }
 }
 
 fn judge(deployments: &[Value]) -> Option<Operator> {
@@ -144,9 +148,10 @@ fn judge(deployments: &[Value]) -> Option<Operator> {
     let ready = found.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or(0);
     let image = text(found, "/spec/template/spec/containers/0/image").to_owned();
     Some(match ready {
-        0 => {
-            Operator::NotReady(format!("deployment {} in {namespace} has no ready pod", text(found, "/metadata/name")))
-        }
+        0 => Operator::NotReady {
+            why: format!("deployment {} has no ready pod", text(found, "/metadata/name")),
+            namespace,
+        },
         _ => Operator::Ready { namespace, image },
     })
 }

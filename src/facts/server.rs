@@ -8,6 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Database {
@@ -102,6 +103,12 @@ pub struct Settings {
 
 pub async fn settings(db: &mut Db) -> Result<Settings> {
     db.one(include_str!("../postgres/sql/server_settings.sql"), &[]).await.context("reading settings")
+}
+
+/// `hot_standby` refuses to start, or stops replay, where one of these is lower than on the primary (PostgreSQL docs, 26.4.3).
+pub async fn standby_minimum(db: &mut Db) -> Result<BTreeMap<String, String>> {
+    let rows = db.rows(include_str!("../postgres/sql/standby_minimum.sql"), &[]).await.context("reading settings")?;
+    Ok(rows.iter().map(|row| (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())).collect())
 }
 
 /// A transaction that has been open for a while, or a prepared one, which may commit at any time later.

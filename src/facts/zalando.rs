@@ -8,7 +8,7 @@ use crate::{
 };
 use base64::Engine;
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,7 +18,7 @@ pub const CONTROLLER: &str = "acid.zalan.do/controller";
 pub const PATRONI: u16 = 8008;
 const LOOK: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Source {
     pub cluster: String,
     pub namespace: String,
@@ -44,11 +44,12 @@ pub struct Source {
     pub volume_size: String,
     /// The StatefulSet's matchLabels: what finds the members' pods.
     pub labels: BTreeMap<String, String>,
-    /// The custom resource's spec.
+    /// The custom resource's spec. Not kept in the journal: its environment may hold secrets.
+    #[serde(skip)]
     pub spec: Value,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     pub pod: String,
     pub ip: String,

@@ -37,7 +37,7 @@ impl Step for Gate {
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let guard = &world.migration.guardrails;
-        if let cnpg::Operator::NotReady(why) = cnpg::operator(&world.kube).await {
+        if let cnpg::Operator::NotReady { why, .. } = cnpg::operator(&world.kube).await {
             return Err(refuse(format!("the CNPG operator is not ready: {why}")));
         }
         let mut source = ends::source(world).await?;

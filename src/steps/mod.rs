@@ -6,7 +6,12 @@ pub mod gate;
 pub mod pause_patroni;
 pub mod repair_logins;
 pub mod replica;
+pub mod retire_source;
 pub mod start_apps;
 pub mod stop_apps;
 pub mod switch_connections;
+pub mod tidy;
 mod workloads;
+
+pub use ends::{keep_source, source};
+pub use workloads::kind as workload_kind;

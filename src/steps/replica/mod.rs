@@ -1,5 +1,6 @@
 //! The steps of strategy `replica`: a physical copy, streamed, promoted.
 
+pub mod clean_leftovers;
 mod control;
 pub mod create_target;
 pub mod fence_source;

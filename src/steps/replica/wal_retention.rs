@@ -9,7 +9,7 @@ use crate::{
     patroni,
     step::*,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 pub struct WalRetention;

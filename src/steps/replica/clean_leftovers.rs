@@ -1,0 +1,86 @@
+//! Takes Spilo's helper objects out of the promoted target: schemas, extensions and roles that CNPG knows nothing of.
+//!
+//! After the window, since no app uses them. What was done by hand in observed-physical.md 4.4; `IF EXISTS` throughout,
+//! so running again is harmless. Not undone: the target is ours, the source has them still.
+
+use crate::{
+    error::{Context, Result},
+    facts::{cnpg, server},
+    postgres::Ident,
+    step::*,
+    steps::ends,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub struct CleanLeftovers {
+    /// Drop the roles too, `standby` with its password among them: only when the way back is given up.
+    pub roles: bool,
+}
+
+const ROLES: [&str; 5] = ["robot_zmon", "standby", "zalandos", "cron_admin", "admin"];
+
+impl CleanLeftovers {
+    async fn databases(&self, world: &World) -> Result<Vec<String>> {
+        let mut db = ends::target(world).await?;
+        let query = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY datname = 'postgres', datname";
+        let rows = db.rows(query, &[]).await.context("list the target's databases")?;
+        ends::keep_target(world, db).await;
+        Ok(rows.iter().filter_map(|row| row["datname"].as_str().map(String::from)).collect())
+    }
+
+    async fn clean(&self, world: &World, database: &str) -> Result<()> {
+        let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, database).await?;
+        db.run(include_str!("../../postgres/sql/clean_spilo.sql")).await.with_context(|| format!("clean database {database}"))?;
+        if database == "postgres" {
+            db.run(include_str!("../../postgres/sql/clean_spilo_postgres.sql")).await.context("clean database postgres")?;
+        }
+        Ok(())
+    }
+
+    async fn drop_roles(&self, world: &World) -> Result<Vec<String>> {
+        let mut db = ends::target(world).await?;
+        let there: Vec<String> = server::roles(&mut db).await?.into_iter().map(|role| role.name).collect();
+        let mut kept = Vec::new();
+        for role in ROLES.iter().filter(|role| there.iter().any(|name| name == *role)) {
+            // A role that owns something or holds a grant stays: dropping what is somebody's is not ours to do.
+            if let Err(error) = db.run(&format!("DROP ROLE {}", Ident::new(*role))).await {
+                world.events.warn(format!("role {role} stays on the target: {}", error.chain()));
+                kept.push(role.to_string());
+            }
+        }
+        ends::keep_target(world, db).await;
+        Ok(kept)
+    }
+}
+
+#[async_trait::async_trait]
+impl Step for CleanLeftovers {
+    fn id(&self) -> String {
+        if self.roles { "drop-spilo-roles".into() } else { "clean-leftovers".into() }
+    }
+    fn describe(&self) -> Description {
+        let title = if self.roles { "drop Spilo's roles from the target" } else { "take Spilo's helper objects out of the target" };
+        let details = "schemas metric_helpers, user_management, pooler, zmon_utils and Spilo's extensions, in every database";
+        Description { title: title.into(), details: details.into(), objects: vec![] }
+    }
+    fn hazard(&self) -> Hazard {
+        Hazard::ReadOnly
+    }
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+    async fn observe(&self, _world: &World) -> Result<Observed> {
+        Ok(Observed::Absent)
+    }
+    async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
+        let databases = self.databases(world).await?;
+        for database in &databases {
+            self.clean(world, database).await?;
+        }
+        if self.roles {
+            return Ok(json!({ "databases": databases, "rolesKept": self.drop_roles(world).await? }));
+        }
+        Ok(json!({ "databases": databases, "note": Value::from(format!("{} databases", databases.len())) }))
+    }
+}
