@@ -38,6 +38,15 @@ impl CleanLeftovers {
         Ok(())
     }
 
+    /// Roles of Spilo's that an earlier try has not found to be in use.
+    async fn droppable(&self, world: &World) -> Result<bool> {
+        let mut db = ends::target(world).await?;
+        let there = server::roles(&mut db).await?;
+        ends::keep_target(world, db).await;
+        // `standby` holds REPLICATION and a password that the source still knows: it is the one that must go.
+        Ok(there.iter().any(|role| role.name == "standby"))
+    }
+
     async fn drop_roles(&self, world: &World) -> Result<Vec<String>> {
         let mut db = ends::target(world).await?;
         let there: Vec<String> = server::roles(&mut db).await?.into_iter().map(|role| role.name).collect();
@@ -65,13 +74,21 @@ impl Step for CleanLeftovers {
         Description { title: title.into(), details: details.into(), objects: vec![] }
     }
     fn hazard(&self) -> Hazard {
-        Hazard::ReadOnly
+        Hazard::Additive
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }
-    async fn observe(&self, _world: &World) -> Result<Observed> {
-        Ok(Observed::Absent)
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        // pg_stat_statements stays: the target's manifest keeps it.
+        let ours = |left: &server::Leftover| left.name != "pg_stat_statements";
+        for database in self.databases(world).await? {
+            let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, &database).await?;
+            if let Some(left) = server::leftovers(&mut db).await?.iter().find(|left| ours(left)) {
+                return Ok(Observed::Partial(format!("{} {} in {database}", left.kind, left.name)));
+            }
+        }
+        if self.roles && self.droppable(world).await? { Ok(Observed::Absent) } else { Ok(Observed::Done) }
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let databases = self.databases(world).await?;
