@@ -18,6 +18,8 @@ pub struct CleanLeftovers {
     pub roles: bool,
 }
 
+/// What `clean_spilo.sql` drops. pg_stat_statements stays (the target's manifest keeps it), pg_cron is the user's to judge.
+const CLEANED: [&str; 6] = ["metric_helpers", "user_management", "pooler", "zmon_utils", "set_user", "pg_stat_kcache"];
 const ROLES: [&str; 5] = ["robot_zmon", "standby", "zalandos", "cron_admin", "admin"];
 
 impl CleanLeftovers {
@@ -80,8 +82,7 @@ impl Step for CleanLeftovers {
         Duration::from_secs(300)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
-        // pg_stat_statements stays: the target's manifest keeps it.
-        let ours = |left: &server::Leftover| left.name != "pg_stat_statements";
+        let ours = |left: &server::Leftover| CLEANED.contains(&left.name.as_str());
         for database in self.databases(world).await? {
             let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, &database).await?;
             if let Some(left) = server::leftovers(&mut db).await?.iter().find(|left| ours(left)) {
