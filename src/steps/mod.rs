@@ -4,6 +4,7 @@ pub mod detach_operator;
 mod ends;
 pub mod gate;
 pub mod pause_patroni;
+pub mod prove_login;
 pub mod repair_logins;
 pub mod replica;
 pub mod retire_source;

@@ -19,13 +19,14 @@ impl Step for Tidy {
         }
     }
     fn hazard(&self) -> Hazard {
-        Hazard::ReadOnly
+        Hazard::Disruptive
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }
-    async fn observe(&self, _world: &World) -> Result<Observed> {
-        Ok(Observed::Absent)
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        let kept = world.kube.get(&SECRET, &format!("pgmigrate-{}-connections", world.migration.name)).await?;
+        Ok(if kept.is_some() { Observed::Absent } else { Observed::Done })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         world.kube.delete(&SECRET, &format!("pgmigrate-{}-connections", world.migration.name)).await?;

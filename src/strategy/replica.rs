@@ -8,7 +8,7 @@ use crate::{
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
     steps::{
-        detach_operator::DetachOperator, gate::Gate, pause_patroni::PausePatroni, repair_logins::RepairLogins, replica::*,
+        detach_operator::DetachOperator, gate::Gate, pause_patroni::PausePatroni, prove_login::ProveLogin, repair_logins::RepairLogins, replica::*,
         retire_source::RetireSource, start_apps::StartApps, stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
     },
 };
@@ -45,7 +45,8 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
         Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }),
         Arc::new(promote::Promote),
         Arc::new(settle::Settle),
-        Arc::new(RepairLogins { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() }),
+        Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }),
+        Arc::new(ProveLogin { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() }),
         Arc::new(switch(migration, &owner_secret, &main.name)),
         Arc::new(StartApps { apps, hazard: Hazard::Disruptive }),
         Arc::new(clean_leftovers::CleanLeftovers { roles: false }),

@@ -18,6 +18,8 @@ pub struct CleanLeftovers {
     pub roles: bool,
 }
 
+/// What `clean_spilo.sql` drops. pg_stat_statements stays (the target's manifest keeps it), pg_cron is the user's to judge.
+const CLEANED: [&str; 6] = ["metric_helpers", "user_management", "pooler", "zmon_utils", "set_user", "pg_stat_kcache"];
 const ROLES: [&str; 5] = ["robot_zmon", "standby", "zalandos", "cron_admin", "admin"];
 
 impl CleanLeftovers {
@@ -36,6 +38,15 @@ impl CleanLeftovers {
             db.run(include_str!("../../postgres/sql/clean_spilo_postgres.sql")).await.context("clean database postgres")?;
         }
         Ok(())
+    }
+
+    /// Roles of Spilo's that an earlier try has not found to be in use.
+    async fn droppable(&self, world: &World) -> Result<bool> {
+        let mut db = ends::target(world).await?;
+        let there = server::roles(&mut db).await?;
+        ends::keep_target(world, db).await;
+        // `standby` holds REPLICATION and a password that the source still knows: it is the one that must go.
+        Ok(there.iter().any(|role| role.name == "standby"))
     }
 
     async fn drop_roles(&self, world: &World) -> Result<Vec<String>> {
@@ -65,13 +76,20 @@ impl Step for CleanLeftovers {
         Description { title: title.into(), details: details.into(), objects: vec![] }
     }
     fn hazard(&self) -> Hazard {
-        Hazard::ReadOnly
+        Hazard::Additive
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }
-    async fn observe(&self, _world: &World) -> Result<Observed> {
-        Ok(Observed::Absent)
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        let ours = |left: &server::Leftover| CLEANED.contains(&left.name.as_str());
+        for database in self.databases(world).await? {
+            let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, &database).await?;
+            if let Some(left) = server::leftovers(&mut db).await?.iter().find(|left| ours(left)) {
+                return Ok(Observed::Partial(format!("{} {} in {database}", left.kind, left.name)));
+            }
+        }
+        if self.roles && self.droppable(world).await? { Ok(Observed::Absent) } else { Ok(Observed::Done) }
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let databases = self.databases(world).await?;
