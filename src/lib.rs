@@ -17,6 +17,7 @@ pub mod spec;
 pub mod kube;
 pub mod postgres;
 pub mod s3;
+pub mod patroni;
 pub mod journal;
 pub mod facts;
 pub mod sessions;

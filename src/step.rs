@@ -1,6 +1,6 @@
 //! What a step is: the unit of doing and undoing.
 
-use crate::{error::Result, event::Events, journal::Journal, kube::Kube, sessions::Sessions, spec::Migration};
+use crate::{error::{Error, Kind, Result}, event::Events, journal::Journal, kube::Kube, sessions::Sessions, spec::Migration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -50,6 +50,16 @@ pub struct World {
     /// For reading what earlier steps left (receipts, evidence); the runner alone writes step outcomes.
     pub journal: Journal,
     pub sessions: Sessions,
+}
+
+impl World {
+    /// Sleeps, or ends at once when the run is told to stop: the pause between two looks.
+    pub async fn sleep(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.cancel.cancelled() => Err(Error::new(Kind::Interrupted, "interrupted")),
+        }
+    }
 }
 
 /// Where a step stands in the app's outage.

@@ -2,8 +2,9 @@
 
 use super::Runner;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Context, Error, Kind, Result},
     event::Events,
+    facts::{self, Facts},
     journal::{Fingerprint, Journal, What},
     kube::Kube,
     sessions::Sessions,
@@ -33,12 +34,12 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
         let facts = match world.journal.state().fingerprint {
             Some(before) => {
                 unchanged(&world, &before)?;
-                strategy::Facts::from_journal(&world.journal.state().facts)?
+                serde_json::from_value::<Facts>(world.journal.state().facts).context("read the facts in the journal")?
             }
             None => {
-                let facts = strategy::Facts::gather(&world).await?;
-                let fingerprint = fingerprint(&world.migration, facts.system_identifier());
-                let entry = What::Opened { fingerprint, facts: facts.to_journal()? };
+                let facts = facts::gather(&world.kube, &world.migration).await?;
+                let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
+                let entry = What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
                 world.journal.append(vec![entry]).await?;
                 facts
             }

@@ -1,26 +1,20 @@
 //! Facts -> plan, one file a strategy; pure.
 
-use crate::{error::Result, plan::Plan, spec::Migration, step::World};
-use serde_json::Value;
+mod manifest;
+mod replica;
 
-/// What a plan is made from, taken once and kept in the journal: a plan made later, with the source stopped, is the same.
-pub struct Facts;
+use crate::{
+    error::{Error, Result},
+    facts::Facts,
+    plan::Plan,
+    spec::{Migration, Strategy},
+};
 
-impl Facts {
-    pub async fn gather(_world: &World) -> Result<Facts> {
-        todo!()
+/// The plan of a migration. `facts` are those of its first run, from the journal: with the source stopped the plan is
+/// still the same.
+pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
+    match migration.strategy {
+        Strategy::Replica => replica::plan(migration, facts),
+        other => Err(Error::usage(format!("strategy {other} is not in this version; it has replica and dump"))),
     }
-    pub fn from_journal(_facts: &Value) -> Result<Facts> {
-        todo!()
-    }
-    pub fn to_journal(&self) -> Result<Value> {
-        todo!()
-    }
-    pub fn system_identifier(&self) -> &str {
-        todo!()
-    }
-}
-
-pub fn plan(_migration: &Migration, _facts: &Facts) -> Result<Plan> {
-    todo!()
 }

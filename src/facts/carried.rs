@@ -1,0 +1,1 @@
+//! What an import loses and the statements that bring it back (observed-import-logical.md 2).
