@@ -96,12 +96,12 @@ fn unknown_keys_are_refused_with_the_nearest() {
         (
             "namespace: mastodon}",
             "namspace: mastodon}",
-            r#"mastodon.yaml:3:27: unknown key "namspace" under metadata; did you mean "namespace"?"#,
+            r#"mastodon.yaml:3:28: unknown key "namspace" under metadata; did you mean "namespace"?"#,
         ),
         (
             "startAfter: ready",
             "startafter: ready",
-            r#"mastodon.yaml:16:43: unknown key "startafter" under spec.apps[1]; did you mean "startAfter"?"#,
+            r#"mastodon.yaml:16:45: unknown key "startafter" under spec.apps[1]; did you mean "startAfter"?"#,
         ),
         (
             "downtimeBudget: 5m",
@@ -111,7 +111,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
         (
             "instances: 2}",
             "zzz: 2}",
-            r#"mastodon.yaml:11:48: unknown key "zzz" under spec.target.cnpg.pooler; valid: name, instances"#,
+            r#"mastodon.yaml:11:47: unknown key "zzz" under spec.target.cnpg.pooler; valid: name, instances"#,
         ),
     ] {
         assert_eq!(refused(from, to), expected);
@@ -130,12 +130,12 @@ fn wrong_types_and_values_are_refused_at_their_place() {
         (
             "instances: 2",
             "instances: two",
-            r#"mastodon.yaml:11:59: spec.target.cnpg.pooler.instances must be a whole number, not the text "two""#,
+            r#"mastodon.yaml:11:58: spec.target.cnpg.pooler.instances must be a whole number, not the text "two""#,
         ),
         (
             "instances: 2",
             "instances: 0",
-            "mastodon.yaml:11:59: spec.target.cnpg.pooler.instances must be at least 1, not 0",
+            "mastodon.yaml:11:58: spec.target.cnpg.pooler.instances must be at least 1, not 0",
         ),
         (
             "strategy: replica",
@@ -168,16 +168,16 @@ fn wrong_types_and_values_are_refused_at_their_place() {
             "mastodon-streaming",
             r#"mastodon.yaml:15:16: "mastodon-streaming" is not a workload; write kind/name, such as "deployment/mastodon-streaming""#,
         ),
-        ("startAfter: ready", "startAfter: started", r#"mastodon.yaml:16:55: startAfter must be ready, not "started""#),
+        ("startAfter: ready", "startAfter: started", r#"mastodon.yaml:16:57: startAfter must be ready, not "started""#),
         (
             "${target.pooler.host}",
             "${target.poler.host}",
-            r#"mastodon.yaml:20:53: unknown variable "${target.poler.host}"; did you mean "target.pooler.host"?"#,
+            r#"mastodon.yaml:20:51: unknown variable "${target.poler.host}"; did you mean "target.pooler.host"?"#,
         ),
         (
             "\"0 0 3 * * *\"",
             "\"0 3 * * *\"",
-            r#"mastodon.yaml:12:58: "0 3 * * *" has 5 fields; CloudNativePG's schedule has six, seconds first"#,
+            r#"mastodon.yaml:12:57: "0 3 * * *" has 5 fields; CloudNativePG's schedule has six, seconds first"#,
         ),
     ] {
         assert_eq!(refused(from, to), expected);

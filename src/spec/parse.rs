@@ -57,7 +57,7 @@ pub(super) fn parse(file: &str, text: &str, files: &dyn Files) -> Result<Migrati
     };
     let spec = root.map("spec", SPEC)?;
     let strategy = strategy(&spec)?;
-    let (target, template_text) = target(doc, &spec, files)?;
+    let (target, template_text) = target(&spec, files)?;
     let migration = Migration {
         name,
         namespace,
@@ -115,13 +115,13 @@ fn source(spec: &Map, strategy: Strategy) -> Result<String> {
     kubernetes_name(&spec.map("source", SOURCE)?.map("zalando", ZALANDO)?, "cluster")
 }
 
-fn target(doc: Doc, spec: &Map, files: &dyn Files) -> Result<(Target, String)> {
+fn target(spec: &Map, files: &dyn Files) -> Result<(Target, String)> {
     let cnpg = spec.map("target", TARGET)?.map("cnpg", CNPG)?;
     let cluster = kubernetes_name(&cnpg, "cluster")?;
     let (template, text) = match cnpg.text_if("template")? {
         Some(name) => {
             let text = files.read(name).map_err(|why| cnpg.wrong("template", format!("template {why}")))?;
-            (Some(cluster_manifest(doc, &cnpg, name, &text, &cluster)?), text)
+            (Some(cluster_manifest(&cnpg, name, &text, &cluster)?), text)
         }
         None => (None, String::new()),
     };
@@ -138,7 +138,7 @@ fn target(doc: Doc, spec: &Map, files: &dyn Files) -> Result<(Target, String)> {
 }
 
 /// The user's own Cluster: its kind and name must be those the migration speaks of.
-fn cluster_manifest(doc: Doc, cnpg: &Map, name: &str, text: &str, cluster: &str) -> Result<Value> {
+fn cluster_manifest(cnpg: &Map, name: &str, text: &str, cluster: &str) -> Result<Value> {
     let inside = Doc { file: name };
     inside.read(text)?; // for its error, with the place in that file
     let value: Value =
@@ -157,14 +157,10 @@ fn cluster_manifest(doc: Doc, cnpg: &Map, name: &str, text: &str, cluster: &str)
     }
     for key in ["instances", "image", "storage"] {
         if cnpg.get(key).is_some() {
-            return Err(doc_conflict(doc, cnpg, key));
+            return Err(cnpg.wrong(key, format!("{} and a template: write it in the template", cnpg.name(key))));
         }
     }
     Ok(value)
-}
-
-fn doc_conflict(_doc: Doc, cnpg: &Map, key: &str) -> Error {
-    cnpg.wrong(key, format!("{} and a template: write it in the template", cnpg.name(key)))
 }
 
 fn storage(cnpg: &Map) -> Result<Option<String>> {
