@@ -108,7 +108,12 @@ pub async fn settings(db: &mut Db) -> Result<Settings> {
 /// `hot_standby` refuses to start, or stops replay, where one of these is lower than on the primary (PostgreSQL docs, 26.4.3).
 pub async fn standby_minimum(db: &mut Db) -> Result<BTreeMap<String, String>> {
     let rows = db.rows(include_str!("../postgres/sql/standby_minimum.sql"), &[]).await.context("reading settings")?;
-    Ok(rows.iter().map(|row| (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())
+        })
+        .collect())
 }
 
 /// A transaction that has been open for a while, or a prepared one, which may commit at any time later.
@@ -163,7 +168,8 @@ pub struct Client {
 
 /// Who is connected now, each mapped to its pod and workload where its address is a pod's.
 pub async fn clients(kube: &Kube, db: &mut Db) -> Result<Vec<Client>> {
-    let mut clients: Vec<Client> = many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
+    let mut clients: Vec<Client> =
+        many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
     let pods = kube.list(&kind::POD, "").await?;
     for client in &mut clients {
         let Some(address) = client.address.as_deref() else { continue };

@@ -3,6 +3,7 @@
 pub mod detach_operator;
 mod ends;
 pub mod gate;
+pub mod hook;
 pub mod pause_patroni;
 pub mod prove_login;
 pub mod repair_logins;
