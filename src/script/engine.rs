@@ -64,7 +64,7 @@ pub(super) fn watch(engine: &mut Engine, run: Run, limits: Limits) {
                 return None;
             }
             let why = run.ended().or_else(|| (peak_memory() > most).then_some(Ended::Memory));
-            why.map(|why| Dynamic::from(why))
+            why.map(Dynamic::from)
         })
         .on_print(move |text| printer.host().log(text))
         .on_debug(move |text, _, at| debugger.host().log(&format!("{at:?} {text}")));
