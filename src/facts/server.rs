@@ -108,7 +108,12 @@ pub async fn settings(db: &mut Db) -> Result<Settings> {
 /// `hot_standby` refuses to start, or stops replay, where one of these is lower than on the primary (PostgreSQL docs, 26.4.3).
 pub async fn standby_minimum(db: &mut Db) -> Result<BTreeMap<String, String>> {
     let rows = db.rows(include_str!("../postgres/sql/standby_minimum.sql"), &[]).await.context("reading settings")?;
-    Ok(rows.iter().map(|row| (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())
+        })
+        .collect())
 }
 
 /// A transaction that has been open for a while, or a prepared one, which may commit at any time later.
@@ -142,6 +147,17 @@ pub async fn leftovers(db: &mut Db) -> Result<Vec<Leftover>> {
     many(db, include_str!("../postgres/sql/leftovers.sql"), &[], "Spilo's objects").await
 }
 
+/// Names of the extensions of the database the session is in.
+pub async fn extensions(db: &mut Db) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Extension {
+        name: String,
+    }
+    let all =
+        many::<Extension>(db, "SELECT extname AS name FROM pg_catalog.pg_extension ORDER BY 1", &[], "extensions");
+    Ok(all.await?.into_iter().map(|e| e.name).collect())
+}
+
 /// A session of somebody else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Client {
@@ -163,7 +179,8 @@ pub struct Client {
 
 /// Who is connected now, each mapped to its pod and workload where its address is a pod's.
 pub async fn clients(kube: &Kube, db: &mut Db) -> Result<Vec<Client>> {
-    let mut clients: Vec<Client> = many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
+    let mut clients: Vec<Client> =
+        many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
     let pods = kube.list(&kind::POD, "").await?;
     for client in &mut clients {
         let Some(address) = client.address.as_deref() else { continue };
