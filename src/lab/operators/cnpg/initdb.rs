@@ -21,7 +21,6 @@ pub async fn create(operator: &Operator, cluster: &Cluster, place: &Place) -> Re
     place.log.info("Starting up instance");
     let options = [
         ("archive_mode", "off"),
-        ("fsync", "off"),
         ("wal_level", "minimal"),
         ("full_page_writes", "off"),
         ("max_wal_senders", "0"),
@@ -31,7 +30,7 @@ pub async fn create(operator: &Operator, cluster: &Cluster, place: &Place) -> Re
 
 fn initdb_args(cluster: &Cluster) -> Vec<String> {
     let initdb = cluster.initdb();
-    let mut args = vec!["--username=postgres".to_owned(), "--auth=trust".into()];
+    let mut args = Vec::new();
     let text = |field: &str, default: &str| initdb[field].as_str().unwrap_or(default).to_owned();
     args.push(format!("--encoding={}", text("encoding", "UTF8")));
     match initdb["locale"].as_str() {

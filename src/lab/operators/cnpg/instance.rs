@@ -171,6 +171,8 @@ async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
     loop {
         if let Err(error) = start_postmaster(operator, instance).await? {
             place.log.error("PostgreSQL process exited with errors", &error);
+            // One that was only too slow must not hold the data directory when the next container comes.
+            shutdown::immediate(place).await;
             // The real container ends with 0 all the same (observed-physical.md 1.1).
             return Some(0);
         }
@@ -223,7 +225,7 @@ async fn wait_fenced(operator: &Operator, instance: &Instance, manager: &mut Man
 
 /// Configuration, then the server. None: the pod is gone. Err: why it did not come up.
 pub async fn start_postmaster(operator: &Operator, instance: &Instance) -> Option<Result<(), String>> {
-    let cluster = instance.cluster(operator)?;
+    let cluster = instance.cluster(operator).filter(|_| !operator.stop.is_cancelled())?;
     let place = &instance.place;
     let role = conf::role(&cluster, &place.pod);
     let prepared = || -> Result<(), String> {
@@ -243,7 +245,7 @@ pub async fn start_postmaster(operator: &Operator, instance: &Instance) -> Optio
         return Some(Err("exit status 1".into()));
     }
     tokio::select! {
-        started = place.server.start(&[("fsync", "off")]) => Some(started.map_err(|failure| failure.0)),
+        started = place.server.start(&[]) => Some(started.map_err(|failure| failure.0)),
         () = instance.gone.cancelled() => None,
     }
 }

@@ -79,9 +79,7 @@ fn create(operator: &Operator, cluster: &Cluster, instance: &str, role: &str) ->
     labels["job-name"] = metadata["name"].clone();
     let container = json!({"name": role, "image": cluster.image()});
     let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container], "restartPolicy": "Never"}});
-    // managedBy is the API's own word for "another controller runs this Job": the lab's Job controller must not.
-    let spec = json!({"backoffLimit": PODS - 1, "completions": 1, "parallelism": 1, "template": template,
-        "managedBy": "postgresql.cnpg.io/lab"});
+    let spec = json!({"backoffLimit": PODS - 1, "completions": 1, "parallelism": 1, "template": template});
     let job = json!({"metadata": metadata, "spec": spec, "status": {"startTime": now()}});
     match operator.store.create(JOBS, job) {
         Ok(job) => Some(job),

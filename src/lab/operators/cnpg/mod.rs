@@ -155,6 +155,9 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
         tracing::error!("no PostgreSQL installation was found: the CloudNativePG stand-in cannot work");
         return;
     };
+    // Whoever drops this future ends its tasks too.
+    let stop = stop.child_token();
+    let _end = stop.clone().drop_guard();
     let mut changes = store.changes();
     let instances = Mutex::default();
     let operator =

@@ -1,6 +1,6 @@
 //! Where a pod lives on this machine.
 use super::{Operator, cluster::Cluster, podlog::PodLog};
-use crate::lab::{node::Sandbox, servers::Server};
+use crate::lab::{node::Sandbox, servers::{Server, make_dir, write_file}};
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
@@ -54,9 +54,8 @@ impl Place {
     pub fn new(operator: &Operator, cluster: &Cluster, instance: &str, pod: &str) -> std::io::Result<Place> {
         let dir = operator.node.pod_dir(&cluster.namespace, instance);
         let user = operator.node.postgres_user();
-        for sub in ["run", "certificates", "external", "logs", "archive", "backups"] {
-            std::fs::create_dir_all(dir.join(sub))?;
-            own(&dir.join(sub), user)?;
+        for sub in ["run", "certificates", "external", "logs", "backups"] {
+            make_dir(&dir.join(sub), user)?;
         }
         let log = PodLog::new(dir.join("logs").join(format!("{pod}.json")), pod)?;
         own(log.path(), user)?;
@@ -83,19 +82,9 @@ impl Place {
 
     /// What exec sees in `container`.
     pub fn attach(&self, operator: &Operator, container: &str) {
-        let bin = self.server.install.bin.display();
-        let path = std::env::var("PATH").unwrap_or_default();
-        let text = |path: &Path| path.display().to_string();
-        let env = BTreeMap::from([
-            ("PGDATA".into(), text(self.data())),
-            ("PGHOST".into(), text(&self.server.socket)),
-            ("PGPORT".into(), self.server.port.to_string()),
-            ("PGUSER".into(), "postgres".into()),
-            ("PATH".into(), format!("{bin}:{path}")),
-            ("POD_NAME".into(), self.pod.clone()),
-            ("NAMESPACE".into(), self.namespace.clone()),
-            ("CLUSTER_NAME".into(), self.cluster.clone()),
-        ]);
+        let mut env = self.server.environment();
+        let names = [("POD_NAME", &self.pod), ("NAMESPACE", &self.namespace), ("CLUSTER_NAME", &self.cluster)];
+        env.extend(names.map(|(name, value)| (name.to_owned(), value.clone())));
         let logs = BTreeMap::from([(container.to_owned(), self.log.path().to_owned())]);
         let sandbox = Sandbox { ip: self.ip(), dir: self.dir.clone(), env, logs, user: self.server.user };
         operator.node.attach(&self.namespace, &self.pod, sandbox);
@@ -103,16 +92,10 @@ impl Place {
 
     /// Writes a file as the pod's user, readable for nobody else (keys and password files must be).
     pub fn write(&self, path: &Path, text: &str) -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-            own(parent, self.server.user)?;
+            make_dir(parent, self.server.user)?;
         }
-        let draft = path.with_extension("draft");
-        std::fs::write(&draft, text)?;
-        std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
-        own(&draft, self.server.user)?;
-        std::fs::rename(&draft, path)
+        write_file(path, text, self.server.user)
     }
 }
 

@@ -42,8 +42,9 @@ async fn run(
     log: bool,
 ) -> std::io::Result<Ended> {
     let mut command = Command::new(place.server.install.bin.join(program));
-    command.args(args).envs(env).current_dir(&place.dir).kill_on_drop(true);
-    command.env_remove("PGPASSWORD").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Not the lab's own environment: its HOME is closed to the pod's user, and libpq would look for certificates there.
+    command.args(args).env_clear().envs(place.server.environment()).envs(env).current_dir(&place.dir).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((uid, gid)) = place.server.user {
         command.uid(uid).gid(gid);
     }
