@@ -40,7 +40,11 @@ impl World {
     /// None where no PostgreSQL is installed.
     pub async fn start(subnet: u8) -> Option<World> {
         let install = servers::installs().into_iter().next()?;
-        let dir = tempfile::Builder::new().prefix("pgm").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().expect("a directory");
+        let dir = tempfile::Builder::new()
+            .prefix("pgm")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir()
+            .expect("a directory");
         let store = Store::new();
         let node = Node::new(store.clone(), dir.path().to_owned(), subnet);
         let stop = CancellationToken::new();
@@ -55,7 +59,8 @@ impl World {
             database_backoff: short,
             ..Options::default()
         };
-        let task = tokio::spawn(cnpg::run_with(store.clone(), node.clone(), stop.clone(), options, Controls::default()));
+        let task =
+            tokio::spawn(cnpg::run_with(store.clone(), node.clone(), stop.clone(), options, Controls::default()));
         let (bin, source_ip) = (install.bin.clone(), Ipv4Addr::new(127, subnet, 150, 1));
         Some(World { store, node, dir, bin, install, source_ip, stop, task })
     }
@@ -67,7 +72,8 @@ impl World {
 
     pub fn cluster(&self, name: &str, spec: Value) {
         let metadata = json!({"name": name, "namespace": NAMESPACE});
-        let object = json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": metadata, "spec": spec});
+        let object =
+            json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": metadata, "spec": spec});
         self.store.create(CLUSTERS, object).expect("the Cluster");
     }
 
@@ -109,15 +115,19 @@ impl World {
         servers::make_dir(&home, server.user).expect("a directory");
         server.initdb(&["-E", "UTF8", "--locale=C.UTF-8", "-k"]).await.expect("initdb");
         let (certificate, key) = servers::certificate(&["source".into()]);
-        let write = |name: &str, text: &str| servers::write_file(&server.data.join(name), text, server.user).expect("write");
+        let write =
+            |name: &str, text: &str| servers::write_file(&server.data.join(name), text, server.user).expect("write");
         write("server.crt", &certificate);
         write("server.key", &key);
         write("pg_hba.conf", "local all all trust\nhostssl replication standby all md5\nhostssl all all all md5\n");
         let data = server.data.display();
-        write("postgresql.conf", &format!(
-            "ssl = 'on'\nmax_connections = 77\npassword_encryption = md5\nlog_statement = ddl\nwal_level = logical\nhba_file = '{data}/pg_hba.conf'\n\
+        write(
+            "postgresql.conf",
+            &format!(
+                "ssl = 'on'\nmax_connections = 77\npassword_encryption = md5\nlog_statement = ddl\nwal_level = logical\nhba_file = '{data}/pg_hba.conf'\n\
              ident_file = '{data}/pg_ident.conf'\nprimary_slot_name = 'acid_app_0'\nshared_preload_libraries = 'pg_stat_statements'\n"
-        ));
+            ),
+        );
         server.start(&[]).await.expect("the source starts");
         let sql = "CREATE ROLE standby LOGIN REPLICATION PASSWORD 'standby-password'; CREATE ROLE shopkeeper LOGIN PASSWORD 'old'; \
             ALTER ROLE postgres PASSWORD 'super'";
@@ -143,7 +153,24 @@ impl World {
     }
 
     pub fn lease(&self, name: &str) -> Value {
-        self.store.get("leases.coordination.k8s.io", NAMESPACE, name).map(|object| (*object).clone()).unwrap_or_default()
+        self.store
+            .get("leases.coordination.k8s.io", NAMESPACE, name)
+            .map(|object| (*object).clone())
+            .unwrap_or_default()
+    }
+
+    pub fn job(&self, name: &str) -> Value {
+        self.store.get("jobs.batch", NAMESPACE, name).map(|object| (*object).clone()).unwrap_or_default()
+    }
+
+    /// The logs of all pods of a job.
+    pub fn job_log(&self, job: &str) -> String {
+        let pods = self.store.list_labelled("pods", NAMESPACE, &[("job-name", job)]);
+        let sandboxes = pods.iter().filter_map(|pod| self.node.sandbox(NAMESPACE, pod["metadata"]["name"].as_str()?));
+        sandboxes
+            .flat_map(|sandbox| sandbox.logs.into_values())
+            .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+            .collect()
     }
 
     pub fn condition(&self, name: &str, kind: &str) -> String {
@@ -220,7 +247,8 @@ impl World {
         self.until(&format!("{pod} logs {text:?}"), || async {
             let logs = self.node.sandbox(NAMESPACE, pod).map(|sandbox| sandbox.logs).unwrap_or_default();
             logs.values().any(|path| std::fs::read_to_string(path).unwrap_or_default().contains(text))
-        }).await;
+        })
+        .await;
     }
 
     /// A program in the pod, as exec runs it.
@@ -242,7 +270,11 @@ impl World {
     /// A client outside the pod.
     pub async fn client(&self, connection: &str, password: &str, sql: &str) -> Result<String, String> {
         let mut command = Command::new(self.bin.join("psql"));
-        command.args(["-XAtq", "-d", connection, "-c", sql]).env_clear().env("PGPASSWORD", password).env("PGCONNECT_TIMEOUT", "5");
+        command
+            .args(["-XAtq", "-d", connection, "-c", sql])
+            .env_clear()
+            .env("PGPASSWORD", password)
+            .env("PGCONNECT_TIMEOUT", "5");
         output(command).await
     }
 }

@@ -1,5 +1,12 @@
 //! The bootstrap jobs `pgbasebackup` (from outside) and `join` (from the cluster's own primary), cnpg.md 6.1.
-use super::{Operator, cluster::Cluster, conf::{self, Role}, external, initdb, place::Place, process, secrets, sql};
+use super::{
+    Operator,
+    cluster::Cluster,
+    conf::{self, Role},
+    external, initdb,
+    place::Place,
+    process, secrets, sql,
+};
 use std::collections::BTreeMap;
 
 /// A copy of the external cluster. Waits for it for ever; keeps its postgresql.conf when the Cluster is a replica.
@@ -57,11 +64,14 @@ pub async fn from_primary(operator: &Operator, cluster: &Cluster, place: &Place)
 }
 
 pub fn standby_signal(place: &Place) -> Result<(), String> {
-    place.write(&place.data().join("standby.signal"), "").map_err(|error| format!("cannot write standby.signal: {error}"))
+    place
+        .write(&place.data().join("standby.signal"), "")
+        .map_err(|error| format!("cannot write standby.signal: {error}"))
 }
 
 async fn identify(place: &Place, connection: &str) -> Result<(), String> {
-    let args = ["-XAtq", "-w", "-d", &format!("{connection} replication='true' connect_timeout='5'"), "-c", "IDENTIFY_SYSTEM"];
+    let args =
+        ["-XAtq", "-w", "-d", &format!("{connection} replication='true' connect_timeout='5'"), "-c", "IDENTIFY_SYSTEM"];
     let args = args.map(str::to_owned);
     let ended = process::quiet(place, "psql", &args, &BTreeMap::new()).await.map_err(|error| error.to_string())?;
     if ended.ok() { Ok(()) } else { Err(ended.stderr.join("\n")) }
@@ -74,6 +84,7 @@ async fn copy(place: &Place, connection: &str) -> Result<(), String> {
     let connection = format!("{connection} options='-c wal_sender_timeout=0s'");
     let data = place.data().display().to_string();
     let args = ["-D", &data, "-v", "-w", "--no-sync", "-d", &connection].map(str::to_owned);
-    let ended = process::logged(place, "pg_basebackup", &args, &BTreeMap::new()).await.map_err(|error| error.to_string())?;
+    let ended =
+        process::logged(place, "pg_basebackup", &args, &BTreeMap::new()).await.map_err(|error| error.to_string())?;
     if ended.ok() { Ok(()) } else { Err(format!("error while executing pg_basebackup, {}", ended.status())) }
 }

@@ -74,7 +74,11 @@ impl Cluster {
 
     fn bootstrap(&self) -> &Value {
         let bootstrap = &self.spec()["bootstrap"];
-        ["pg_basebackup", "recovery", "initdb"].into_iter().map(|m| &bootstrap[m]).find(|m| m.is_object()).unwrap_or(bootstrap)
+        ["pg_basebackup", "recovery", "initdb"]
+            .into_iter()
+            .map(|m| &bootstrap[m])
+            .find(|m| m.is_object())
+            .unwrap_or(bootstrap)
     }
 
     /// The application's database: none for a monolith import that names none.

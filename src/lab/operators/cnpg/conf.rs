@@ -1,5 +1,11 @@
 //! The configuration the instance manager writes: custom.conf, override.conf, pg_hba.conf, pg_ident.conf (cnpg.md 2.2).
-use super::{Operator, cluster::{Cluster, texts}, databases, external, place::Place, podlog::LINE_PREFIX};
+use super::{
+    Operator,
+    cluster::{Cluster, texts},
+    databases, external,
+    place::Place,
+    podlog::LINE_PREFIX,
+};
 use std::{collections::BTreeMap, path::Path};
 
 /// What the server is to be.
@@ -48,7 +54,8 @@ fn include_them(place: &Place) -> Result<bool, String> {
     let path = place.data().join("postgresql.conf");
     let mut text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read postgresql.conf: {error}"))?;
     let lines = ["include 'custom.conf'", "include 'override.conf'"];
-    let missing: Vec<&str> = lines.into_iter().filter(|line| !text.lines().any(|there| there.trim() == *line)).collect();
+    let missing: Vec<&str> =
+        lines.into_iter().filter(|line| !text.lines().any(|there| there.trim() == *line)).collect();
     if missing.is_empty() {
         return Ok(false);
     }
@@ -148,7 +155,8 @@ fn overriding(operator: &Operator, cluster: &Cluster, place: &Place, role: Role)
 /// How a standby reaches the cluster's primary: with the replication certificate.
 pub fn to_primary(operator: &Operator, cluster: &Cluster, place: &Place) -> Result<Vec<(String, String)>, String> {
     let host = format!("{}-rw", cluster.name);
-    let address = operator.node.resolve(&host, &cluster.namespace).ok_or_else(|| format!("lookup {host}: no such host"))?;
+    let address =
+        operator.node.resolve(&host, &cluster.namespace).ok_or_else(|| format!("lookup {host}: no such host"))?;
     let file = |name: &str| place.dir.join("certificates").join(name).display().to_string();
     let pairs = [
         ("host", host),
@@ -200,7 +208,9 @@ pub fn foreign_file(data: &Path) -> Option<(String, String)> {
         let text = std::fs::read_to_string(data.join(file)).unwrap_or_default();
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
             for name in ["hba_file", "data_directory"] {
-                if let Some(value) = line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with([' ', '=', '\t'])) {
+                if let Some(value) =
+                    line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with([' ', '=', '\t']))
+                {
                     let value = value.trim_start_matches([' ', '=', '\t']);
                     let value = value.trim_start_matches('\'').split(['\'', '#']).next().unwrap_or_default().trim();
                     found.insert(name, value.to_owned());

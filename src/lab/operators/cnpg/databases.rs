@@ -22,7 +22,11 @@ pub async fn reconcile(cluster: &Cluster, place: &Place) -> Result<(), String> {
     for row in sql::rows(place, "postgres", "SELECT datname FROM pg_database WHERE datallowconn ORDER BY oid").await? {
         let Some(database) = row.into_iter().next().flatten() else { continue };
         for extension in CREATED {
-            let verb = if wanted(&parameters, extension) { "CREATE EXTENSION IF NOT EXISTS" } else { "DROP EXTENSION IF EXISTS" };
+            let verb = if wanted(&parameters, extension) {
+                "CREATE EXTENSION IF NOT EXISTS"
+            } else {
+                "DROP EXTENSION IF EXISTS"
+            };
             if let Err(error) = sql::run(place, &database, &format!("{verb} {extension}")).await {
                 place.log.error("Error while reconciling extensions", &error);
                 failed = Some(format!("cannot reconcile database configurations: {error}"));

@@ -3,7 +3,12 @@ use super::{Operator, cluster::Cluster, place::Place, secrets};
 
 /// Writes the password and certificate files of an external cluster into the pod and gives the libpq connection string,
 /// without `dbname`. Names are resolved here: this machine's resolver knows no cluster names, so `hostaddr` is added.
-pub fn conninfo(operator: &Operator, cluster: &Cluster, place: &Place, name: &str) -> Result<Vec<(String, String)>, String> {
+pub fn conninfo(
+    operator: &Operator,
+    cluster: &Cluster,
+    place: &Place,
+    name: &str,
+) -> Result<Vec<(String, String)>, String> {
     let external = cluster.external(name).ok_or_else(|| format!("no external cluster {name} is in the spec"))?;
     let mut pairs: Vec<(String, String)> = Vec::new();
     for (key, value) in external["connectionParameters"].as_object().into_iter().flatten() {
@@ -19,7 +24,8 @@ pub fn conninfo(operator: &Operator, cluster: &Cluster, place: &Place, name: &st
         pairs.push(("hostaddr".into(), address.to_string()));
     }
     let dir = place.dir.join("external").join(name);
-    let selectors = [("password", "passfile"), ("sslRootCert", "sslrootcert"), ("sslCert", "sslcert"), ("sslKey", "sslkey")];
+    let selectors =
+        [("password", "passfile"), ("sslRootCert", "sslrootcert"), ("sslCert", "sslcert"), ("sslKey", "sslkey")];
     for (selector, parameter) in selectors {
         let selector = &external[selector];
         let (Some(secret), Some(key)) = (selector["name"].as_str(), selector["key"].as_str()) else { continue };

@@ -1,5 +1,11 @@
 //! The bootstrap job `initdb`, and what it shares with an import.
-use super::{Operator, cluster::{Cluster, texts}, conf, place::Place, secrets, sql};
+use super::{
+    Operator,
+    cluster::{Cluster, texts},
+    conf,
+    place::Place,
+    podlog, secrets, sql,
+};
 use std::path::Path;
 
 /// A new data directory with the application's database and owner in it.
@@ -15,16 +21,18 @@ pub async fn create(operator: &Operator, cluster: &Cluster, place: &Place) -> Re
     clear(place)?;
     let args = initdb_args(cluster);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    place.server.initdb(&args).await.map_err(|failure| format!("error while creating the PostgreSQL instance: {}", failure.0))?;
+    place
+        .server
+        .initdb(&args)
+        .await
+        .map_err(|failure| format!("error while creating the PostgreSQL instance: {}", failure.0))?;
     secrets::install(operator, place).map_err(|error| error.to_string())?;
     conf::refresh(operator, cluster, place, conf::Role::Primary)?;
     place.log.info("Starting up instance");
-    let options = [
-        ("archive_mode", "off"),
-        ("wal_level", "minimal"),
-        ("full_page_writes", "off"),
-        ("max_wal_senders", "0"),
-    ];
+    let options =
+        [("archive_mode", "off"), ("wal_level", "minimal"), ("full_page_writes", "off"), ("max_wal_senders", "0")];
+    let follow = tokio::spawn(podlog::follow(place.server.log.clone(), place.log.clone()));
+    place.follower.replace(follow.abort_handle());
     place.server.start(&options).await.map_err(|failure| format!("error starting PostgreSQL instance: {}", failure.0))
 }
 

@@ -119,7 +119,8 @@ async fn live(operator: &Operator, instance: &Instance) {
             let (pod, namespace) = (&instance.place.pod, &instance.place.namespace);
             let message = format!(
                 "back-off {}s restarting failed container=postgres pod={pod}_{namespace}({})",
-                pause.as_secs(), instance.uid
+                pause.as_secs(),
+                instance.uid
             );
             instance.show(operator, &State::Waiting { reason: "CrashLoopBackOff", message });
         }
@@ -127,7 +128,11 @@ async fn live(operator: &Operator, instance: &Instance) {
             () = tokio::time::sleep(pause) => {}
             () = instance.gone.cancelled() => break,
         }
-        pause = if pause.is_zero() { operator.options.crash_backoff } else { (pause * 2).min(operator.options.crash_backoff * 30) };
+        pause = if pause.is_zero() {
+            operator.options.crash_backoff
+        } else {
+            (pause * 2).min(operator.options.crash_backoff * 30)
+        };
         *instance.restarts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
     leave(operator, instance).await;
@@ -177,7 +182,9 @@ async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
             return Some(0);
         }
         let why = manager.watch(operator, instance).await;
-        instance.tell(operator, |report| *report = Report { manager: true, ready: report.ready, primary: report.primary, ..Report::default() });
+        instance.tell(operator, |report| {
+            *report = Report { manager: true, ready: report.ready, primary: report.primary, ..Report::default() }
+        });
         instance.set_ready(operator, false);
         match why {
             Why::Gone => return None,
@@ -199,7 +206,8 @@ fn register(operator: &Operator, instance: &Instance) {
     let (namespace, cluster) = (&instance.place.namespace, &instance.place.cluster);
     let _ = operator.store.update(CLUSTERS, namespace, cluster, |object| {
         let status = &mut object["status"];
-        if status["targetPrimary"] == instance.place.pod.as_str() && status["currentPrimary"] != status["targetPrimary"] {
+        if status["targetPrimary"] == instance.place.pod.as_str() && status["currentPrimary"] != status["targetPrimary"]
+        {
             status["currentPrimary"] = status["targetPrimary"].clone();
             status["currentPrimaryTimestamp"] = now_micro().into();
         }

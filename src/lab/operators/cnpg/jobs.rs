@@ -1,6 +1,8 @@
 //! The jobs that make a data directory: the Job object, its pods with back-off, and their logs (cnpg.md 2.5, 6.1).
 use super::{
-    JOBS, Operator, basebackup, cluster::Cluster, import, initdb,
+    JOBS, Operator, basebackup,
+    cluster::Cluster,
+    import, initdb,
     objects::{component_labels, metadata, now},
     place::Place,
     pods::{self, State},
@@ -18,7 +20,13 @@ pub fn name(instance: &str, role: &str) -> String {
 }
 
 /// Runs the job for the volume of `serial` to its end: Complete, or Failed after seven pods. Ends early on `cancel`.
-pub async fn run(operator: Arc<Operator>, cluster: Cluster, serial: u32, role: &'static str, cancel: CancellationToken) {
+pub async fn run(
+    operator: Arc<Operator>,
+    cluster: Cluster,
+    serial: u32,
+    role: &'static str,
+    cancel: CancellationToken,
+) {
     let instance = cluster.pod(serial);
     let job_name = name(&instance, role);
     let Some(job) = create(&operator, &cluster, &instance, role) else { return };
@@ -78,7 +86,8 @@ fn create(operator: &Operator, cluster: &Cluster, instance: &str, role: &str) ->
     let mut labels = metadata["labels"].clone();
     labels["job-name"] = metadata["name"].clone();
     let container = json!({"name": role, "image": cluster.image()});
-    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container], "restartPolicy": "Never"}});
+    let template =
+        json!({"metadata": {"labels": labels}, "spec": {"containers": [container], "restartPolicy": "Never"}});
     let spec = json!({"backoffLimit": PODS - 1, "completions": 1, "parallelism": 1, "template": template});
     let job = json!({"metadata": metadata, "spec": spec, "status": {"startTime": now()}});
     match operator.store.create(JOBS, job) {
@@ -91,9 +100,7 @@ fn create(operator: &Operator, cluster: &Cluster, instance: &str, role: &str) ->
 }
 
 fn finish(operator: &Operator, cluster: &Cluster, job: &str, attempt: u32, done: bool) {
-    let condition = |kind: &str, reason: &str, message: &str| {
-        json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now(), "lastProbeTime": now()})
-    };
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now(), "lastProbeTime": now()});
     set(operator, cluster, job, |status| {
         if let Some(status) = status.as_object_mut() {
             status.remove("active");

@@ -160,8 +160,7 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
     let _end = stop.clone().drop_guard();
     let mut changes = store.changes();
     let instances = Mutex::default();
-    let operator =
-        Arc::new(Operator { store, node, options, controls, stop, install, instances, news: Notify::new() });
+    let operator = Arc::new(Operator { store, node, options, controls, stop, install, instances, news: Notify::new() });
     let mut clusters: HashMap<String, tokio::task::JoinHandle<()>> = HashMap::new();
     loop {
         clusters.retain(|_, task| !task.is_finished());

@@ -3,7 +3,9 @@ use super::{
     CLUSTERS, JOBS, Operator, PVCS, backups,
     cluster::Cluster,
     instance::{self, Instance},
-    jobs, objects, place::Place, pods, pooler, secrets, shutdown, status,
+    jobs, objects,
+    place::Place,
+    pods, pooler, secrets, shutdown, status,
 };
 use serde_json::Value;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -45,7 +47,8 @@ pub async fn serve(operator: Arc<Operator>, first: Cluster) {
 fn follow_pods(operator: &Operator, cluster: &Cluster) {
     for instance in all(operator, cluster) {
         let pod = operator.store.get("pods", &cluster.namespace, &instance.place.pod);
-        let same = |pod: &Arc<Value>| pod["metadata"]["uid"] == instance.uid && pod["metadata"]["deletionTimestamp"].is_null();
+        let same =
+            |pod: &Arc<Value>| pod["metadata"]["uid"] == instance.uid && pod["metadata"]["deletionTimestamp"].is_null();
         if !pod.as_ref().is_some_and(same) {
             instance.gone.cancel();
         }
@@ -107,7 +110,9 @@ async fn step(operator: &Arc<Operator>, cluster: &Cluster, cancel: &Cancellation
         volume_to_pod(operator, cluster, serial);
     }
     status::publish(operator, cluster, &serials);
-    let Some(cluster) = operator.store.get(CLUSTERS, &cluster.namespace, &cluster.name).map(|o| Cluster::of(&o)) else { return };
+    let Some(cluster) = operator.store.get(CLUSTERS, &cluster.namespace, &cluster.name).map(|o| Cluster::of(&o)) else {
+        return;
+    };
     scale(operator, &cluster, &serials, cancel, work);
     status::advance(operator, &cluster, &serials);
     remove_finished_jobs(operator, &cluster, &serials);
@@ -128,7 +133,8 @@ pub fn volumes(operator: &Operator, cluster: &Cluster) -> Vec<u32> {
 fn begin(operator: &Operator, cluster: &Cluster) {
     objects::ensure_volume(operator, cluster, 1);
     let pod = cluster.pod(1);
-    let how = format!("Primary instance ({})", if cluster.job_role() == "import" { "initdb" } else { cluster.job_role() });
+    let how =
+        format!("Primary instance ({})", if cluster.job_role() == "import" { "initdb" } else { cluster.job_role() });
     operator.store.event(&cluster.object, "Normal", "CreatingInstance", &how);
     status::change(operator, cluster, |status| {
         status["targetPrimary"] = pod.clone().into();
@@ -190,7 +196,9 @@ fn create_pod(operator: &Arc<Operator>, cluster: &Cluster, serial: u32) {
 
 /// One instance more or less at a time, and only from a settled state.
 fn scale(operator: &Arc<Operator>, cluster: &Cluster, serials: &[u32], cancel: &CancellationToken, work: &mut Work) {
-    let settled = serials.iter().all(|&serial| operator.instance(&cluster.namespace, &cluster.pod(serial)).is_some_and(|i| i.report().ready));
+    let settled = serials
+        .iter()
+        .all(|&serial| operator.instance(&cluster.namespace, &cluster.pod(serial)).is_some_and(|i| i.report().ready));
     let wanted = cluster.instances() as usize;
     if let Some(&serial) = serials.iter().find(|&&s| s > 1 && !ready_volume(operator, cluster, s)) {
         return start_job(operator, cluster, serial, "join", cancel, work);
@@ -226,7 +234,8 @@ fn remove_instance(operator: &Arc<Operator>, cluster: &Cluster, pod: &str) {
 
 /// When every instance reports (cnpg.md 2.5).
 fn remove_finished_jobs(operator: &Operator, cluster: &Cluster, serials: &[u32]) {
-    let ready = |&serial: &u32| operator.instance(&cluster.namespace, &cluster.pod(serial)).is_some_and(|i| i.report().ready);
+    let ready =
+        |&serial: &u32| operator.instance(&cluster.namespace, &cluster.pod(serial)).is_some_and(|i| i.report().ready);
     if !serials.iter().all(ready) {
         return;
     }

@@ -1,6 +1,9 @@
 //! Where a pod lives on this machine.
 use super::{Operator, cluster::Cluster, podlog::PodLog};
-use crate::lab::{node::Sandbox, servers::{Server, make_dir, write_file}};
+use crate::lab::{
+    node::Sandbox,
+    servers::{Server, make_dir, write_file},
+};
 use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
@@ -69,7 +72,16 @@ impl Place {
             user,
         };
         let (namespace, cluster) = (cluster.namespace.clone(), cluster.name.clone());
-        Ok(Place { namespace, cluster, instance: instance.into(), pod: pod.into(), dir, server, log, follower: Arc::default() })
+        Ok(Place {
+            namespace,
+            cluster,
+            instance: instance.into(),
+            pod: pod.into(),
+            dir,
+            server,
+            log,
+            follower: Arc::default(),
+        })
     }
 
     pub fn data(&self) -> &Path {

@@ -1,5 +1,10 @@
 //! Pod objects and what the kubelet would write into their status.
-use super::{Operator, cluster::Cluster, objects::{component_labels, metadata, now}, place::Place};
+use super::{
+    Operator,
+    cluster::Cluster,
+    objects::{component_labels, metadata, now},
+    place::Place,
+};
 use serde_json::{Value, json};
 
 /// What the pod's one container does now.
@@ -22,8 +27,14 @@ pub fn instance(cluster: &Cluster, place: &Place, serial: u32) -> Value {
     let mut pod = pod(cluster, place, metadata, "postgres", "Always", &place.pod);
     if wants_plugin_volume(cluster) {
         let mount = json!({"name": "plugins", "mountPath": "/plugins"});
-        pod["spec"]["containers"][0]["volumeMounts"].as_array_mut().into_iter().for_each(|list| list.push(mount.clone()));
-        pod["spec"]["volumes"].as_array_mut().into_iter().for_each(|list| list.push(json!({"name": "plugins", "emptyDir": {}})));
+        pod["spec"]["containers"][0]["volumeMounts"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|list| list.push(mount.clone()));
+        pod["spec"]["volumes"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|list| list.push(json!({"name": "plugins", "emptyDir": {}})));
     }
     pod
 }
@@ -79,7 +90,8 @@ fn pod(cluster: &Cluster, place: &Place, metadata: Value, container: &str, resta
 }
 
 fn condition(kind: &str, status: bool, reason: Option<&str>) -> Value {
-    let mut condition = json!({"type": kind, "status": if status { "True" } else { "False" }, "lastTransitionTime": now()});
+    let mut condition =
+        json!({"type": kind, "status": if status { "True" } else { "False" }, "lastTransitionTime": now()});
     if let Some(reason) = reason {
         condition["reason"] = reason.into();
     }
@@ -116,7 +128,8 @@ fn write(pod: &mut Value, place: &Place, state: &State, restarts: u32) {
         }
         State::Ended { code } => {
             let why = if *code == 0 { "Completed" } else { "Error" };
-            status["state"] = json!({"terminated": {"exitCode": code, "reason": why, "startedAt": started, "finishedAt": now()}});
+            status["state"] =
+                json!({"terminated": {"exitCode": code, "reason": why, "startedAt": started, "finishedAt": now()}});
             status["lastState"] = if once { json!({}) } else { status["state"].clone() };
             if once {
                 pod["status"]["phase"] = if *code == 0 { "Succeeded" } else { "Failed" }.into();

@@ -1,6 +1,8 @@
 //! What a primary's instance manager keeps in order: passwords, its own roles, extensions, managed roles (cnpg.md 2.8, 6.4).
 use super::{
-    POOLERS, Operator, cluster::Cluster, databases,
+    Operator, POOLERS,
+    cluster::Cluster,
+    databases,
     instance::Instance,
     place::Place,
     secrets,
@@ -50,12 +52,16 @@ fn inputs(operator: &Operator, cluster: &Cluster) -> String {
     let reloaded = cluster.annotation("cnpg.io/reloadedAt").unwrap_or_default();
     let owner = cluster.owner_secret().map(|name| version(&name));
     let superuser = version(&superuser_secret(cluster));
-    let managed: Vec<Value> = managed_roles(cluster).map(|role| version(role["passwordSecret"]["name"].as_str().unwrap_or_default())).collect();
+    let managed: Vec<Value> = managed_roles(cluster)
+        .map(|role| version(role["passwordSecret"]["name"].as_str().unwrap_or_default()))
+        .collect();
     format!("{} {reloaded} {owner:?} {superuser} {managed:?} {}", cluster.generation(), has_pooler(operator, cluster))
 }
 
 fn superuser_secret(cluster: &Cluster) -> String {
-    cluster.spec()["superuserSecret"]["name"].as_str().map_or_else(|| format!("{}-superuser", cluster.name), str::to_owned)
+    cluster.spec()["superuserSecret"]["name"]
+        .as_str()
+        .map_or_else(|| format!("{}-superuser", cluster.name), str::to_owned)
 }
 
 fn managed_roles(cluster: &Cluster) -> impl Iterator<Item = &Value> {
@@ -114,7 +120,9 @@ async fn passwords(operator: &Operator, cluster: &Cluster, place: &Place) -> Res
     if user != owner {
         return Err(format!("wrong username '{user}' in secret, expected '{owner}'"));
     }
-    set_password(place, owner, Some(&password)).await.map_err(|error| format!("while updating database owner password: {error}"))
+    set_password(place, owner, Some(&password))
+        .await
+        .map_err(|error| format!("while updating database owner password: {error}"))
 }
 
 /// Stored as SCRAM whatever a copied configuration says (see [`sql`]); a verifier is passed on as it is.
@@ -162,7 +170,12 @@ async fn managed_role(operator: &Operator, cluster: &Cluster, place: &Place, rol
 /// The role and function PgBouncer looks passwords up with.
 async fn pooler_role(place: &Place) -> Result<(), String> {
     if !exists(place, "cnpg_pooler_pgbouncer").await? {
-        sql::run(place, "postgres", "CREATE ROLE cnpg_pooler_pgbouncer WITH LOGIN; GRANT CONNECT ON DATABASE postgres TO cnpg_pooler_pgbouncer").await?;
+        sql::run(
+            place,
+            "postgres",
+            "CREATE ROLE cnpg_pooler_pgbouncer WITH LOGIN; GRANT CONNECT ON DATABASE postgres TO cnpg_pooler_pgbouncer",
+        )
+        .await?;
     }
     const SEARCH: &str = "CREATE OR REPLACE FUNCTION public.user_search(uname TEXT) RETURNS TABLE (usename name, passwd text) \
         LANGUAGE sql SECURITY DEFINER AS 'SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename = $1;'; \

@@ -25,12 +25,22 @@ impl Ended {
 }
 
 /// Runs a program of the installation as the pod's user; its lines go to the pod's log under its name.
-pub async fn logged(place: &Place, program: &str, args: &[String], env: &BTreeMap<String, String>) -> std::io::Result<Ended> {
+pub async fn logged(
+    place: &Place,
+    program: &str,
+    args: &[String],
+    env: &BTreeMap<String, String>,
+) -> std::io::Result<Ended> {
     run(place, program, args, env, true).await
 }
 
 /// As [`logged`], silently.
-pub async fn quiet(place: &Place, program: &str, args: &[String], env: &BTreeMap<String, String>) -> std::io::Result<Ended> {
+pub async fn quiet(
+    place: &Place,
+    program: &str,
+    args: &[String],
+    env: &BTreeMap<String, String>,
+) -> std::io::Result<Ended> {
     run(place, program, args, env, false).await
 }
 
@@ -43,7 +53,13 @@ async fn run(
 ) -> std::io::Result<Ended> {
     let mut command = Command::new(place.server.install.bin.join(program));
     // Not the lab's own environment: its HOME is closed to the pod's user, and libpq would look for certificates there.
-    command.args(args).env_clear().envs(place.server.environment()).envs(env).current_dir(&place.dir).kill_on_drop(true);
+    command
+        .args(args)
+        .env_clear()
+        .envs(place.server.environment())
+        .envs(env)
+        .current_dir(&place.dir)
+        .kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((uid, gid)) = place.server.user {
         command.uid(uid).gid(gid);

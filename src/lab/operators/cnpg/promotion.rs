@@ -73,16 +73,19 @@ pub async fn apply_configuration(operator: &Operator, instance: &Instance, clust
         return place.log.error("while requesting configuration reload", &error);
     }
     // The postmaster reads the files when its signal arrives; pending_restart shows in a session begun after that.
-    for _ in 0..20 {
+    const PENDING: &str = "SELECT count(*) FROM pg_settings WHERE pending_restart";
+    for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        manager.look(operator, instance).await;
-        if instance.report().pending_restart {
+        let pending = sql::value(place, "postgres", PENDING).await.is_ok_and(|count| count != "0");
+        // The phase comes before the report, or the operator would be faster.
+        if pending && cluster.current_primary() == Some(&place.pod) {
+            phase(operator, instance, APPLYING, "PostgreSQL configuration changed");
+        }
+        if pending {
             break;
         }
     }
-    if instance.report().pending_restart && cluster.current_primary() == Some(&place.pod) {
-        phase(operator, instance, APPLYING, "PostgreSQL configuration changed");
-    }
+    manager.look(operator, instance).await;
 }
 
 /// The operator asks for the restart through the phase; the instance manager does it and says so, some seconds late.

@@ -1,5 +1,10 @@
 //! The Secrets of a Cluster: certificates always; `-app` and `-superuser` by the rules of cnpg.md 4 and 6.4.
-use super::{Operator, certs, cluster::{Cluster, texts}, objects::metadata, place::Place};
+use super::{
+    Operator, certs,
+    cluster::{Cluster, texts},
+    objects::metadata,
+    place::Place,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
@@ -31,12 +36,16 @@ pub fn ensure(operator: &Operator, cluster: &Cluster) {
 }
 
 fn owned(cluster: &Cluster, object: &Value) -> bool {
-    object["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|o| o["uid"] == cluster.uid.as_str()))
+    object["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|list| list.iter().any(|o| o["uid"] == cluster.uid.as_str()))
 }
 
 fn ensure_app(operator: &Operator, cluster: &Cluster) {
     let name = format!("{}-app", cluster.name);
-    let (Some(owner), Some(database), None) = (cluster.owner(), cluster.database(), cluster.given_secret()) else { return };
+    let (Some(owner), Some(database), None) = (cluster.owner(), cluster.database(), cluster.given_secret()) else {
+        return;
+    };
     // A replica gets its own only when it is promoted (cnpg.md 6.4).
     if cluster.replica() || operator.store.get("secrets", &cluster.namespace, &name).is_some() {
         return;

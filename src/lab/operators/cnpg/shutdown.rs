@@ -49,7 +49,9 @@ pub async fn immediate(place: &Place) {
 
 fn signal(place: &Place, signal: i32) {
     let Ok(text) = std::fs::read_to_string(place.data().join("postmaster.pid")) else { return };
-    let Some(pid) = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok()).filter(|pid| *pid > 1) else { return };
+    let Some(pid) = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok()).filter(|pid| *pid > 1) else {
+        return;
+    };
     // SAFETY: kill has no preconditions; the pid is our own postmaster's, from its lock file.
     unsafe { libc::kill(pid, signal) };
 }

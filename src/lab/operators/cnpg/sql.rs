@@ -8,8 +8,10 @@ pub async fn rows(place: &Place, database: &str, sql: &str) -> Result<Vec<Vec<Op
     let mut config = Config::new();
     config.host_path(&place.server.socket).port(place.server.port).user("postgres").dbname(database);
     // As startup options, so that no statement with a password in it is ever logged, whatever a copied configuration says.
-    config.options("-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic \
-        -c password_encryption=scram-sha-256 -c client_min_messages=warning");
+    config.options(
+        "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic \
+        -c password_encryption=scram-sha-256 -c client_min_messages=warning",
+    );
     config.application_name("cnpg-instance-manager").connect_timeout(std::time::Duration::from_secs(5));
     let (client, connection) = config.connect(NoTls).await.map_err(message)?;
     let connection = tokio::spawn(connection);

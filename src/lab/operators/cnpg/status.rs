@@ -3,7 +3,8 @@ use super::{
     CLUSTERS, JOBS, Operator,
     cluster::Cluster,
     instance::Instance,
-    jobs, objects::{self, now},
+    jobs,
+    objects::{self, now},
     pods, promotion,
 };
 use serde_json::{Value, json};
@@ -35,8 +36,9 @@ pub fn set_phase(status: &mut Value, phase: &str, reason: &str) {
     set_condition(status, "Ready", value, why, message);
 }
 
-fn set_condition(status: &mut Value, kind: &str, value: &str, reason: &str, message: &str) {
-    let condition = json!({"type": kind, "status": value, "reason": reason, "message": message, "lastTransitionTime": now()});
+pub fn set_condition(status: &mut Value, kind: &str, value: &str, reason: &str, message: &str) {
+    let condition =
+        json!({"type": kind, "status": value, "reason": reason, "message": message, "lastTransitionTime": now()});
     pods::set_condition(status, kind, condition);
 }
 
@@ -61,7 +63,11 @@ pub fn basics(operator: &Operator, cluster: &Cluster) {
     change(operator, cluster, |status| {
         let image = cluster.image();
         let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
-        let major: u32 = tag.split(|c: char| !c.is_ascii_digit()).next().and_then(|major| major.parse().ok()).unwrap_or(operator.install.major);
+        let major: u32 = tag
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .and_then(|major| major.parse().ok())
+            .unwrap_or(operator.install.major);
         status["pgDataImageInfo"] = json!({"image": image, "majorVersion": major});
         status["image"] = image.into();
         status["writeService"] = format!("{name}-rw").into();
@@ -161,11 +167,23 @@ fn report_states(status: &mut Value, seen: &[Seen]) {
             let message = "A single, unique system ID was found across reporting instances.";
             set_condition(status, "ConsistentSystemID", "True", "Unique", message);
             // True without any backup too: there is nothing to archive to (cnpg.md 3.2).
-            set_condition(status, "ContinuousArchiving", "True", "ContinuousArchivingSuccess", "Continuous archiving is working");
+            set_condition(
+                status,
+                "ContinuousArchiving",
+                "True",
+                "ContinuousArchivingSuccess",
+                "Continuous archiving is working",
+            );
         }
         _ => {
             set_or_remove(status, "systemID", None);
-            set_condition(status, "ConsistentSystemID", "False", "Mismatch", "Multiple differing system IDs reported by instances");
+            set_condition(
+                status,
+                "ConsistentSystemID",
+                "False",
+                "Mismatch",
+                "Multiple differing system IDs reported by instances",
+            );
         }
     }
 }
@@ -260,7 +278,11 @@ fn why_restart(cluster: &Cluster, one: &Seen) -> Option<String> {
     }
     let image = &pod["spec"]["containers"][0]["image"];
     if *image != cluster.image().as_str() {
-        return Some(format!("the instance is using a different image: {} -> {}", image.as_str().unwrap_or_default(), cluster.image()));
+        return Some(format!(
+            "the instance is using a different image: {} -> {}",
+            image.as_str().unwrap_or_default(),
+            cluster.image()
+        ));
     }
     if pods::has_plugin_volume(pod) != pods::wants_plugin_volume(cluster) {
         let what = if pods::wants_plugin_volume(cluster) { "added" } else { "removed" };
