@@ -141,8 +141,11 @@ async fn a_cluster_lives_as_the_observed_one() {
     switchover_leaves_its_traces(&lab).await;
     the_operator_repairs_unless_detached(&lab).await;
     pause_is_what_makes_the_fence(&lab).await;
+    a_resume_promotes_the_other_member(&lab).await;
+    a_deleted_pod_comes_back_with_its_data(&lab).await;
     a_direct_hba_write_does_not_last(&lab).await;
     the_operator_is_shut_out_by_a_fence(&lab).await;
+    scale_to_nothing_and_back(&lab).await;
     deletion_takes_everything(&lab).await;
 
     stop.cancel();
@@ -246,6 +249,62 @@ async fn pause_is_what_makes_the_fence(lab: &Lab) {
     until("pause is over", || async { lab.json(first, "/cluster").await["pause"].is_null() }).await;
     lab.exec(first, "pg_ctl", &["stop", "-m", "fast", "-w"]).await.expect("stop");
     until("Patroni starts it again", || async { lab.rest(first, "GET", "/primary", "").await.0 == 200 }).await;
+}
+
+async fn a_resume_promotes_the_other_member(lab: &Lab) {
+    let (first, second) = ("mastodon-postgresql-0", "mastodon-postgresql-1");
+    let timeline = lab.json(first, "/patroni").await["timeline"].as_u64().expect("a timeline");
+    // What it has not received it cannot continue.
+    until("the replica streams", || async { lab.json(second, "/patroni").await["replication_state"] == "streaming" })
+        .await;
+    lab.rest(first, "PATCH", "/config", r#"{"pause":true}"#).await;
+    until("pause is seen", || async {
+        lab.pod(second)["metadata"]["annotations"]["status"].as_str().is_some_and(|s| s.contains("pause"))
+    })
+    .await;
+    lab.exec(first, "pg_ctl", &["stop", "-m", "fast", "-w"]).await.expect("stop");
+    until("the lock is free", || async { lab.leader().is_none() }).await;
+    lab.store.delete("pods", NAMESPACE, first).expect("delete the pod");
+    until("the pod is back", || async { lab.pod(first)["status"]["phase"] == "Running" }).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(lab.json(first, "/patroni").await["state"], "stopped", "it stays stopped in a new pod");
+    lab.rest(second, "PATCH", "/config", r#"{"pause":null}"#).await;
+    until("the other leads", || async { lab.leader().as_deref() == Some(second) }).await;
+    until("the old one follows", || async { lab.json(first, "/patroni").await["replication_state"] == "streaming" })
+        .await;
+    until("a new timeline", || async { lab.json(second, "/patroni").await["timeline"] == timeline + 1 }).await;
+}
+
+async fn a_deleted_pod_comes_back_with_its_data(lab: &Lab) {
+    let second = "mastodon-postgresql-1";
+    let timeline = lab.json(second, "/patroni").await["timeline"].as_u64().expect("a timeline");
+    lab.store.delete("pods", NAMESPACE, second).expect("delete the pod");
+    until("the same pod leads again", || async {
+        lab.pod(second)["metadata"]["labels"]["spilo-role"] == "master"
+            && lab.rest(second, "GET", "/primary", "").await.0 == 200
+    })
+    .await;
+    assert_eq!(lab.json(second, "/patroni").await["timeline"], timeline + 1);
+    until("rows are there", || async { lab.app("SELECT count(*) FROM t").await.as_deref() == Ok("1") }).await;
+    let body = json!({"leader": second, "candidate": "mastodon-postgresql-0"});
+    until("the replica follows", || async {
+        lab.json("mastodon-postgresql-0", "/patroni").await["replication_state"] == "streaming"
+    })
+    .await;
+    assert_eq!(lab.rest(second, "POST", "/switchover", &body.to_string()).await.0, 200);
+}
+
+async fn scale_to_nothing_and_back(lab: &Lab) {
+    let scale = |n: u64| {
+        lab.store
+            .update(RESOURCE, NAMESPACE, CLUSTER, |object| object["spec"]["numberOfInstances"] = n.into())
+            .expect("scale");
+    };
+    scale(0);
+    until("no pod is left", || async { lab.store.list("pods", Some(NAMESPACE)).is_empty() }).await;
+    assert_eq!(lab.store.list("persistentvolumeclaims", Some(NAMESPACE)).len(), 2);
+    scale(1);
+    until("the data is back", || async { lab.app("SELECT count(*) FROM t").await.as_deref() == Ok("1") }).await;
 }
 
 async fn a_direct_hba_write_does_not_last(lab: &Lab) {

@@ -7,7 +7,10 @@ use super::{
     session::{Session, Status},
     spilo,
 };
-use crate::lab::servers::{Failure, Server, write_file};
+use crate::{
+    lab::servers::{Failure, Server, write_file},
+    postgres::lsn::Lsn,
+};
 use serde_json::{Value, json};
 use std::{
     io::Write,
@@ -161,7 +164,7 @@ impl Member {
         status.pending_restart || self.stale_options().await
     }
 
-    async fn stale_options(&self) -> bool {
+    pub async fn stale_options(&self) -> bool {
         let options = conf::command_line(&self.wanted_parameters(), &self.dcs.cluster);
         let sql = "SELECT name, setting FROM pg_settings WHERE source = 'command line'";
         let Ok(rows) = self.restapi.rows(&self.server, sql).await else { return false };
@@ -248,9 +251,8 @@ pub const VERSION: &str = "4.0.7";
 fn history_line(line: &str) -> Option<Value> {
     let mut words = line.splitn(3, '\t');
     let timeline: u32 = words.next()?.trim().parse().ok()?;
-    let (high, low) = words.next()?.split_once('/')?;
-    let lsn = (u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?;
-    Some(json!([timeline, lsn, words.next().unwrap_or_default()]))
+    let lsn: Lsn = words.next()?.parse().ok()?;
+    Some(json!([timeline, lsn.0, words.next().unwrap_or_default()]))
 }
 
 /// The members of one cluster that run in this lab.

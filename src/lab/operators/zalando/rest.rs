@@ -78,7 +78,11 @@ fn patch(member: &Member, body: &Value) -> Answer {
         return (400, "\"invalid json\"".into());
     }
     match member.dcs.patch_config(body) {
-        Some(config) => (200, config.to_string()),
+        Some(config) => {
+            // Patroni wakes the member that was asked; the others see it in their next turn.
+            member.wake.notify_one();
+            (200, config.to_string())
+        }
         None => (502, "\"the cluster has no configuration yet\"".into()),
     }
 }
@@ -127,7 +131,7 @@ async fn state(member: &Arc<Member>) -> (Value, bool) {
             if status.replication.as_array().is_some_and(|list| !list.is_empty()) {
                 state["replication"] = status.replication.clone();
             }
-            if status.pending_restart {
+            if status.pending_restart || member.stale_options().await {
                 state["pending_restart"] = true.into();
             }
             (state, !status.recovery)
