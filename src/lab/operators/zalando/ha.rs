@@ -8,7 +8,10 @@ use super::{
 };
 use crate::lab::servers::Failure;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Runs until `stop`; the server's end is the container's end.
@@ -44,10 +47,9 @@ async fn turn(member: &Arc<Member>) -> Result<(), Failure> {
         reload(member, &mut work).await?;
     }
     let (paused, leader) = (member.dcs.paused(), member.dcs.leader());
-    if work.was_paused && !paused {
+    if member.paused.swap(paused, Ordering::Relaxed) && !paused {
         work.slots_stale = true;
     }
-    work.was_paused = paused;
     match member.heartbeat.status(&member.server).await {
         Ok(status) if status.recovery => replica(member, &mut work, &status, leader, paused).await,
         Ok(status) => primary(member, &mut work, &status, leader, paused).await,

@@ -1,5 +1,5 @@
 //! StatefulSet controller and kubelet for Spilo's sets: pods, their volumes, and the Patroni member behind each.
-use super::{Context, dcs::Dcs, ha, manifest::text, member::Member, objects, rest, spilo};
+use super::{Context, Key, dcs::Dcs, ha, manifest::text, member::Member, objects, rest, spilo};
 use crate::lab::{
     node::Sandbox,
     servers::{Server, make_dir},
@@ -12,8 +12,6 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-type Key = (String, String);
 
 struct Running {
     uid: String,

@@ -11,7 +11,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +115,7 @@ async fn read(member: &Arc<Member>, path: &str) -> Answer {
 
 /// The document of GET /patroni, and whether this member is a primary.
 async fn state(member: &Arc<Member>) -> (Value, bool) {
-    let paused = member.dcs.paused();
+    let paused = member.paused.load(Ordering::Relaxed);
     let about = json!({"version": VERSION, "scope": member.dcs.cluster, "name": member.name});
     let (mut state, primary) = match member.restapi.status(&member.server).await {
         Ok(status) => {
