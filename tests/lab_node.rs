@@ -1,11 +1,11 @@
 //! The lab's node and workloads, by real runs: no operators, no PostgreSQL.
 use futures::AsyncBufReadExt;
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
     api::{AttachParams, LogParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use k8s_openapi::api::core::v1::Pod;
 use pgmigrate::lab::{
     node::is_ready,
     world::{Lab, Options},
@@ -125,7 +125,8 @@ async fn a_job_runs_its_command_and_a_failing_one_gives_up() {
     let lab = lab().await;
     let job = |name: &str, script: &str| {
         let run = json!({"name": "run", "image": "lab/command", "command": ["sh", "-c", script]});
-        let template = json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [run], "restartPolicy": "Never"}});
+        let template =
+            json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [run], "restartPolicy": "Never"}});
         json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"backoffLimit": 0, "template": template}})
     };
     lab.put("jobs.batch", job("good", "echo done")).unwrap();
