@@ -1,2 +1,3 @@
 //! The Kubernetes API endpoint.
 pub mod store;
+pub mod ws;

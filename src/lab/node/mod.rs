@@ -5,6 +5,8 @@
 mod address;
 mod proxy;
 
+pub use proxy::is_ready;
+
 use super::api::store::Store;
 use std::{
     collections::BTreeMap,
