@@ -7,7 +7,8 @@ use std::fmt::{Display, Write};
 pub fn html(certificate: &Certificate) -> String {
     let c = certificate;
     let mut body = format!("<h1>Migration of {}</h1>\n", esc(&c.migration));
-    let seconds = c.outage.as_ref().map_or("no outage recorded".into(), |o| format!("{:.2} s without the app", o.seconds));
+    let seconds =
+        c.outage.as_ref().map_or("no outage recorded".into(), |o| format!("{:.2} s without the app", o.seconds));
     let _ = writeln!(body, "<p class=\"lead\">{} · {}</p>", esc(c.result), esc(&seconds));
     body.push_str(&pairs("What moved", &ends(c)));
     if let Some(outage) = &c.outage {
@@ -21,7 +22,8 @@ pub fn html(certificate: &Certificate) -> String {
         let _ = writeln!(body, "<h3>{}</h3>{}", esc(step), value(proof));
     }
     body.push_str(&steps(c));
-    let _ = writeln!(body, "<h2>Facts at the beginning</h2><details><summary>show</summary>{}</details>", value(&c.facts));
+    let _ =
+        writeln!(body, "<h2>Facts at the beginning</h2><details><summary>show</summary>{}</details>", value(&c.facts));
     let by = c.by.iter().map(|who| esc(who)).collect::<Vec<_>>().join(", ");
     let _ = writeln!(body, "<p class=\"foot\">Run by {by}. Written {}.</p>", esc(c.written));
     format!(
@@ -79,7 +81,9 @@ fn pairs(title: &str, rows: &[(&str, String)]) -> String {
 fn picture(outage: &Outage) -> String {
     let (row, left, width) = (26.0, 260.0, 560.0);
     let height = row * outage.split.len() as f64 + 8.0;
-    let mut svg = format!("<h2>The outage, by step</h2>\n<svg viewBox=\"0 0 920 {height}\" role=\"img\" aria-label=\"outage by step\">\n");
+    let mut svg = format!(
+        "<h2>The outage, by step</h2>\n<svg viewBox=\"0 0 920 {height}\" role=\"img\" aria-label=\"outage by step\">\n"
+    );
     let mut at = 0.0;
     for (n, part) in outage.split.iter().enumerate() {
         let y = row * n as f64 + 4.0;

@@ -73,7 +73,10 @@ mod tests {
             "error: two things differ\ncaused by: the API server said no\nhint: put them back, or\nkubectl pgmigrate -n x rollback m"
         );
         let error = Error::new(Kind::Stopped, "stopped");
-        assert!(render(&error, Some("kubectl pgmigrate resume m"), str::to_string).ends_with("\nkubectl pgmigrate resume m"));
+        assert!(
+            render(&error, Some("kubectl pgmigrate resume m"), str::to_string)
+                .ends_with("\nkubectl pgmigrate resume m")
+        );
         let error = Error::usage("what?").hint("kubectl pgmigrate --help");
         assert!(render(&error, Some("no"), str::to_string).ends_with("hint: kubectl pgmigrate --help"));
     }

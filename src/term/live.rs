@@ -68,7 +68,11 @@ impl Live {
             self.step.set_message("");
         } else {
             let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", dim(&self.detail)) };
-            self.step.set_message(format!("now       {} ({:.1} s){detail}", self.at, self.began.elapsed().as_secs_f64()));
+            self.step.set_message(format!(
+                "now       {} ({:.1} s){detail}",
+                self.at,
+                self.began.elapsed().as_secs_f64()
+            ));
         }
         let line = match (collected.down_since, collected.budget) {
             (Some(since), Some(budget)) => meter(since.elapsed(), budget),

@@ -26,11 +26,8 @@ pub fn hazard(hazard: Hazard) -> &'static str {
     }
 }
 
-const PHASES: [(Phase, &str); 3] = [
-    (Phase::Prepare, "the app stays up"),
-    (Phase::Cutover, "the window"),
-    (Phase::Finalize, "gives up the way back"),
-];
+const PHASES: [(Phase, &str); 3] =
+    [(Phase::Prepare, "the app stays up"), (Phase::Cutover, "the window"), (Phase::Finalize, "gives up the way back")];
 
 fn document(migration: &Migration, plan: &Plan) -> Value {
     let mut number = 0;

@@ -11,7 +11,11 @@ pub fn confirm(question: &str, yes: bool) -> Result<()> {
         return Err(Error::usage(format!("{question} There is no terminal to answer on")).hint("add --yes"));
     }
     let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
-    if answer.map_err(unasked)? { Ok(()) } else { Err(Error::new(Kind::Interrupted, "not confirmed; nothing was changed")) }
+    if answer.map_err(unasked)? {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::Interrupted, "not confirmed; nothing was changed"))
+    }
 }
 
 /// `accepted` is `--accept-one-way`'s value; `command` is what to type with it.
