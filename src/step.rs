@@ -1,6 +1,13 @@
 //! What a step is: the unit of doing and undoing.
 
-use crate::{error::{Error, Kind, Result}, event::Events, journal::Journal, kube::Kube, sessions::Sessions, spec::Migration};
+use crate::{
+    error::{Error, Kind, Result},
+    event::Events,
+    journal::Journal,
+    kube::Kube,
+    sessions::Sessions,
+    spec::Migration,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};

@@ -26,7 +26,10 @@ pub async fn check(world: &World, facts: &Facts) -> Vec<Finding> {
     let namespace = world.kube.namespace();
     let there = match missing.as_slice() {
         [] => THERE.pass(format!("{} apps", world.migration.apps.len())),
-        missing => THERE.fail(format!("not there: {}", missing.join(", ")), format!("kubectl get deployments,statefulsets,cronjobs -n {namespace}")),
+        missing => THERE.fail(
+            format!("not there: {}", missing.join(", ")),
+            format!("kubectl get deployments,statefulsets,cronjobs -n {namespace}"),
+        ),
     };
     let known: Vec<String> = world.migration.apps.iter().map(|app| app.workload.to_string()).collect();
     let forgotten: Vec<&str> = facts
@@ -37,7 +40,10 @@ pub async fn check(world: &World, facts: &Facts) -> Vec<Finding> {
         .collect();
     let complete = match forgotten.as_slice() {
         [] => FORGOTTEN.pass(format!("{} workloads lead to it, all in the file", facts.consumers.len())),
-        forgotten => FORGOTTEN.fail(format!("not under spec.apps: {}", forgotten.join(", ")), "add them under spec.apps, or scale them to 0"),
+        forgotten => FORGOTTEN.fail(
+            format!("not under spec.apps: {}", forgotten.join(", ")),
+            "add them under spec.apps, or scale them to 0",
+        ),
     };
     vec![there, complete]
 }

@@ -26,10 +26,17 @@ pub async fn check(world: &World) -> Vec<Finding> {
             Err(error) => CHECK.from_error(&error),
             Ok(None) => CHECK.fail(format!("{object} is not there"), look),
             Ok(Some(found)) => {
-                let missing: Vec<&str> =
-                    connection.set.iter().map(|(key, _)| key.as_str()).filter(|key| found["data"][*key].is_null()).collect();
+                let missing: Vec<&str> = connection
+                    .set
+                    .iter()
+                    .map(|(key, _)| key.as_str())
+                    .filter(|key| found["data"][*key].is_null())
+                    .collect();
                 match missing.as_slice() {
-                    [] => CHECK.pass(format!("{object}: {}", connection.set.iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>().join(", "))),
+                    [] => CHECK.pass(format!(
+                        "{object}: {}",
+                        connection.set.iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>().join(", ")
+                    )),
                     missing => CHECK.fail(format!("{object} has no key {}", missing.join(", ")), look),
                 }
             }

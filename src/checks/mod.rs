@@ -53,7 +53,14 @@ impl Check {
         Finding { id: self.id, title: self.title, status: Status::Pass, seen: seen.into(), why: "", remedy: None }
     }
     fn found(self, status: Status, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding { id: self.id, title: self.title, status, seen: seen.into(), why: self.why, remedy: Some(remedy.into()) }
+        Finding {
+            id: self.id,
+            title: self.title,
+            status,
+            seen: seen.into(),
+            why: self.why,
+            remedy: Some(remedy.into()),
+        }
     }
     fn fail(self, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
         self.found(Status::Fail, seen, remedy)

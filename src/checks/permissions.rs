@@ -4,11 +4,8 @@ use super::{Check, Finding};
 use crate::{error::Result, step::World};
 use serde::Serialize;
 
-const CHECK: Check = Check {
-    id: "permissions",
-    title: "every permission is there",
-    why: "a call refused in the window would end it",
-};
+const CHECK: Check =
+    Check { id: "permissions", title: "every permission is there", why: "a call refused in the window would end it" };
 
 /// One published rule; `rules()` is the whole Role.
 #[derive(Debug, Clone, Serialize)]
@@ -57,9 +54,17 @@ pub async fn check(world: &World) -> Result<Vec<Finding>> {
         .iter()
         .filter(|(_, _, allowed)| !allowed)
         .map(|(rule, verb, _)| {
-            let yaml = format!("- {{apiGroups: [\"{}\"], resources: [{}], verbs: [{verb}]}}", rule.group, rule.resource);
-            CHECK.fail(format!("may not {verb} {} in {}", rule.resource, world.kube.namespace()), format!("add to the Role: {yaml}"))
+            let yaml =
+                format!("- {{apiGroups: [\"{}\"], resources: [{}], verbs: [{verb}]}}", rule.group, rule.resource);
+            CHECK.fail(
+                format!("may not {verb} {} in {}", rule.resource, world.kube.namespace()),
+                format!("add to the Role: {yaml}"),
+            )
         })
         .collect();
-    Ok(if missing.is_empty() { vec![CHECK.pass(format!("{} verbs on {} resources", answers.len(), rules().len()))] } else { missing })
+    Ok(if missing.is_empty() {
+        vec![CHECK.pass(format!("{} verbs on {} resources", answers.len(), rules().len()))]
+    } else {
+        missing
+    })
 }

@@ -27,16 +27,29 @@ const PASSWORDS: Check = Check {
 pub fn check(facts: &Facts) -> Vec<Finding> {
     let source = &facts.source;
     let mut findings = vec![match source.fit() {
-        Ok(()) => CHECK.pass(format!("{} members, leader {}, timeline {}", source.members.len(), source.leader, source.timeline)),
+        Ok(()) => CHECK.pass(format!(
+            "{} members, leader {}, timeline {}",
+            source.members.len(),
+            source.leader,
+            source.timeline
+        )),
         Err(error) => CHECK.from_error(&error),
     }];
     if source.paused {
-        findings.push(PAUSED.warn("paused", format!("kubectl exec -n {} {} -c postgres -- patronictl resume", source.namespace, source.leader)));
+        findings.push(PAUSED.warn(
+            "paused",
+            format!("kubectl exec -n {} {} -c postgres -- patronictl resume", source.namespace, source.leader),
+        ));
     }
     if let Some(by) = source.detached.as_deref() {
         findings.push(DETACHED.warn(
             format!("annotation {} = {by}", crate::facts::zalando::CONTROLLER),
-            format!("kubectl annotate postgresql -n {} {} {}-", source.namespace, source.cluster, crate::facts::zalando::CONTROLLER),
+            format!(
+                "kubectl annotate postgresql -n {} {} {}-",
+                source.namespace,
+                source.cluster,
+                crate::facts::zalando::CONTROLLER
+            ),
         ));
     }
     findings.push(match facts.unknown_passwords.as_slice() {

@@ -20,8 +20,12 @@ pub async fn check(world: &World, facts: &Facts) -> Finding {
             return CHECK.pass(format!("cluster {name} is this migration's: {}", target.phase));
         }
         Some(target) => {
-            let owner = target.migration.as_deref().map_or("not made by this tool".into(), |m| format!("of migration {m}"));
-            return CHECK.fail(format!("cluster {name} exists, {owner}"), format!("kubectl get cluster -n {namespace} {name}; then name another one in spec.target.cnpg.cluster"));
+            let owner =
+                target.migration.as_deref().map_or("not made by this tool".into(), |m| format!("of migration {m}"));
+            return CHECK.fail(
+                format!("cluster {name} exists, {owner}"),
+                format!("kubectl get cluster -n {namespace} {name}; then name another one in spec.target.cnpg.cluster"),
+            );
         }
         None => {}
     }
@@ -35,7 +39,9 @@ pub async fn check(world: &World, facts: &Facts) -> Finding {
     };
     match taken.await {
         Ok(None) => CHECK.pass(format!("nothing is named {name}")),
-        Ok(Some(object)) => CHECK.fail(format!("{object} exists"), format!("kubectl get -n {namespace} {object} -o yaml")),
+        Ok(Some(object)) => {
+            CHECK.fail(format!("{object} exists"), format!("kubectl get -n {namespace} {object} -o yaml"))
+        }
         Err(error) => CHECK.from_error(&error),
     }
 }

@@ -8,11 +8,8 @@ const PREPARED: Check = Check {
     title: "no prepared transaction",
     why: "it can commit at any time later, and its locks hold up a restore",
 };
-const LONG: Check = Check {
-    id: "long-transactions",
-    title: "no long transaction",
-    why: "it is cut when the source is stopped",
-};
+const LONG: Check =
+    Check { id: "long-transactions", title: "no long transaction", why: "it is cut when the source is stopped" };
 
 pub async fn check(world: &World) -> Vec<Finding> {
     let open = async {

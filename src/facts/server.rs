@@ -80,12 +80,12 @@ pub async fn chosen(db: &mut Db, wanted: &[String]) -> Result<Vec<Database>> {
 
 /// Every database that takes connections and is no template, `postgres` included.
 pub async fn databases(db: &mut Db) -> Result<Vec<Database>> {
-    many(db, include_str!("../postgres/sql/databases.sql"), "databases").await
+    many(db, include_str!("../postgres/sql/databases.sql"), &[], "databases").await
 }
 
 /// Every role but PostgreSQL's predefined ones. Needs superuser (pg_authid).
 pub async fn roles(db: &mut Db) -> Result<Vec<Role>> {
-    many(db, include_str!("../postgres/sql/roles.sql"), "roles").await
+    many(db, include_str!("../postgres/sql/roles.sql"), &[], "roles").await
 }
 
 /// Settings a move depends on.
@@ -108,7 +108,12 @@ pub async fn settings(db: &mut Db) -> Result<Settings> {
 /// `hot_standby` refuses to start, or stops replay, where one of these is lower than on the primary (PostgreSQL docs, 26.4.3).
 pub async fn standby_minimum(db: &mut Db) -> Result<BTreeMap<String, String>> {
     let rows = db.rows(include_str!("../postgres/sql/standby_minimum.sql"), &[]).await.context("reading settings")?;
-    Ok(rows.iter().map(|row| (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (row["name"].as_str().unwrap_or_default().into(), row["setting"].as_str().unwrap_or_default().into())
+        })
+        .collect())
 }
 
 /// A transaction that has been open for a while, or a prepared one, which may commit at any time later.
@@ -126,7 +131,7 @@ pub struct Transaction {
 
 /// Open transactions of clients (not ours), oldest first.
 pub async fn transactions(db: &mut Db) -> Result<Vec<Transaction>> {
-    many(db, include_str!("../postgres/sql/transactions.sql"), "open transactions").await
+    many(db, include_str!("../postgres/sql/transactions.sql"), &[], "open transactions").await
 }
 
 /// A schema or extension that Spilo or the operator put into the database.
@@ -139,7 +144,18 @@ pub struct Leftover {
 
 /// Of the database the session is in.
 pub async fn leftovers(db: &mut Db) -> Result<Vec<Leftover>> {
-    many(db, include_str!("../postgres/sql/leftovers.sql"), "Spilo's objects").await
+    many(db, include_str!("../postgres/sql/leftovers.sql"), &[], "Spilo's objects").await
+}
+
+/// Names of the extensions of the database the session is in.
+pub async fn extensions(db: &mut Db) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Extension {
+        name: String,
+    }
+    let all =
+        many::<Extension>(db, "SELECT extname AS name FROM pg_catalog.pg_extension ORDER BY 1", &[], "extensions");
+    Ok(all.await?.into_iter().map(|e| e.name).collect())
 }
 
 /// A session of somebody else.
@@ -163,7 +179,8 @@ pub struct Client {
 
 /// Who is connected now, each mapped to its pod and workload where its address is a pod's.
 pub async fn clients(kube: &Kube, db: &mut Db) -> Result<Vec<Client>> {
-    let mut clients: Vec<Client> = many(db, include_str!("../postgres/sql/clients.sql"), "client sessions").await?;
+    let mut clients: Vec<Client> =
+        many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
     let pods = kube.list(&kind::POD, "").await?;
     for client in &mut clients {
         let Some(address) = client.address.as_deref() else { continue };
@@ -201,8 +218,8 @@ fn controller(object: &Value) -> Option<&Value> {
 }
 
 /// Rows of a query as values of a type.
-pub(crate) async fn many<T: DeserializeOwned>(db: &mut Db, query: &str, what: &str) -> Result<Vec<T>> {
-    let rows = db.rows(query, &[]).await.with_context(|| format!("reading {what}"))?;
+pub(crate) async fn many<T: DeserializeOwned>(db: &mut Db, query: &str, args: &[&str], what: &str) -> Result<Vec<T>> {
+    let rows = db.rows(query, args).await.with_context(|| format!("reading {what}"))?;
     rows.into_iter()
         .map(|row| serde_json::from_value(Value::Object(row)).with_context(|| format!("reading {what}")))
         .collect()

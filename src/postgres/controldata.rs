@@ -26,15 +26,20 @@ impl ControlData {
     pub fn parse(text: &str) -> Result<ControlData> {
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.map(|value| value.trim().to_string()).ok_or_else(|| Error::failed(format!("pg_controldata printed no line '{name}'")))
+            line.map(|value| value.trim().to_string())
+                .ok_or_else(|| Error::failed(format!("pg_controldata printed no line '{name}'")))
         };
         let location = field("Latest checkpoint location")?;
         let timeline = field("Latest checkpoint's TimeLineID")?;
         Ok(ControlData {
             state: field("Database cluster state")?,
             checkpoint: Checkpoint {
-                location: location.parse().map_err(|e| Error::failed(format!("pg_controldata: checkpoint location {location}: {e}")))?,
-                timeline: timeline.parse().map_err(|_| Error::failed(format!("pg_controldata: timeline {timeline}")))?,
+                location: location
+                    .parse()
+                    .map_err(|e| Error::failed(format!("pg_controldata: checkpoint location {location}: {e}")))?,
+                timeline: timeline
+                    .parse()
+                    .map_err(|_| Error::failed(format!("pg_controldata: timeline {timeline}")))?,
                 next_xid: field("Latest checkpoint's NextXID")?,
                 system_identifier: field("Database system identifier")?,
             },

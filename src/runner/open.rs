@@ -39,7 +39,8 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             None => {
                 let facts = facts::gather(&world.kube, &world.migration).await?;
                 let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
-                let entry = What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
+                let entry =
+                    What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
                 world.journal.append(vec![entry]).await?;
                 facts
             }

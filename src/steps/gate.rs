@@ -43,13 +43,19 @@ impl Step for Gate {
         let mut source = ends::source(world).await?;
         for t in server::transactions(&mut source).await? {
             if t.kind == "prepared" && guard.prepared_transactions == 0 {
-                return Err(refuse(format!("prepared transaction {} can commit at any time", t.id))
-                    .hint(format!("COMMIT PREPARED or ROLLBACK PREPARED '{}' in database {}", t.id, t.database.unwrap_or_default())));
+                return Err(refuse(format!("prepared transaction {} can commit at any time", t.id)).hint(format!(
+                    "COMMIT PREPARED or ROLLBACK PREPARED '{}' in database {}",
+                    t.id,
+                    t.database.unwrap_or_default()
+                )));
             }
             if t.kind != "prepared" && t.seconds > guard.longest_transaction.as_secs_f64() {
                 let who = format!("{} in {}", t.user.unwrap_or_default(), t.database.unwrap_or_default());
                 let limit = guard.longest_transaction.as_secs();
-                return Err(refuse(format!("process {} of {who} has a transaction open for {:.0} s ({limit} s allowed)", t.id, t.seconds)));
+                return Err(refuse(format!(
+                    "process {} of {who} has a transaction open for {:.0} s ({limit} s allowed)",
+                    t.id, t.seconds
+                )));
             }
         }
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
@@ -58,9 +64,15 @@ impl Step for Gate {
             let application = format!("pgmigrate-{}", world.migration.target.cluster);
             let sent = streaming::sender(&mut source, &application).await?;
             match (sent.state.as_deref(), sent.lag) {
-                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => note = format!("target {lag} bytes behind"),
+                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => {
+                    note = format!("target {lag} bytes behind")
+                }
                 (Some("streaming"), lag) => {
-                    return Err(refuse(format!("the target is {} bytes behind, {} allowed", lag.unwrap_or(-1), guard.lag_before)));
+                    return Err(refuse(format!(
+                        "the target is {} bytes behind, {} allowed",
+                        lag.unwrap_or(-1),
+                        guard.lag_before
+                    )));
                 }
                 _ => return Err(refuse("the target does not stream from the source".to_string())),
             }

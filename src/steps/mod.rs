@@ -1,8 +1,10 @@
 //! The closed list of steps, one file each.
 
 pub mod detach_operator;
+pub mod dump;
 mod ends;
 pub mod gate;
+pub mod hook;
 pub mod pause_patroni;
 pub mod prove_login;
 pub mod repair_logins;

@@ -18,7 +18,11 @@ async fn pods(world: &World) -> Result<Vec<String>> {
     let members = patroni::members(&world.kube, &world.migration.source).await?;
     let names: Vec<String> =
         members.iter().filter_map(|pod| pod["metadata"]["name"].as_str().map(String::from)).collect();
-    if names.is_empty() { Err(Error::failed(format!("Zalando cluster {} has no pods", world.migration.source))) } else { Ok(names) }
+    if names.is_empty() {
+        Err(Error::failed(format!("Zalando cluster {} has no pods", world.migration.source)))
+    } else {
+        Ok(names)
+    }
 }
 
 /// Members that do not say `pause: true` yet.
@@ -36,7 +40,8 @@ impl Step for PausePatroni {
     fn describe(&self) -> Description {
         Description {
             title: "pause Patroni".into(),
-            details: "no failover and no restart by itself until resumed; undone by restoring the previous value".into(),
+            details: "no failover and no restart by itself until resumed; undone by restoring the previous value"
+                .into(),
             objects: vec!["postgresql/<source>".into()],
         }
     }

@@ -24,11 +24,21 @@ impl ProveLogin {
         let cluster = &world.migration.target.cluster;
         let pod = ends::target_pod(world).await?;
         let secret = world.kube.get(&SECRET, &self.owner_secret).await?.unwrap_or_default();
-        let password = SecretString::from(zalando::decoded(&secret, "password").with_context(|| format!("read secret {}", self.owner_secret))?);
+        let password = SecretString::from(
+            zalando::decoded(&secret, "password").with_context(|| format!("read secret {}", self.owner_secret))?,
+        );
         let ca = world.kube.get(&SECRET, &format!("{cluster}-ca")).await?.unwrap_or_default();
         let ca = zalando::decoded(&ca, "ca.crt").with_context(|| format!("read secret {cluster}-ca"))?;
-        let login = wire::Login { pod: &pod, user: &self.owner, password: &password, database: &self.database, ca: Some(ca.as_bytes()) };
-        let mut db = wire::connect(&world.kube, login).await.with_context(|| format!("log in to the target as {}", self.owner))?;
+        let login = wire::Login {
+            pod: &pod,
+            user: &self.owner,
+            password: &password,
+            database: &self.database,
+            ca: Some(ca.as_bytes()),
+        };
+        let mut db = wire::connect(&world.kube, login)
+            .await
+            .with_context(|| format!("log in to the target as {}", self.owner))?;
         match db.identity().await?.in_recovery {
             false => Ok(()),
             true => Err(Error::failed("the server behind the target's pod is still a replica")),

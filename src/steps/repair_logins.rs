@@ -61,9 +61,12 @@ impl Step for RepairLogins {
                 return Err(Error::failed(format!("the Secret of role {role} holds the user {user}")));
             }
             let verifier = scram::verifier(&password);
-            let statement = format!("ALTER ROLE {} PASSWORD {}", Ident::new(role), Literal::new(verifier.expose_secret()));
+            let statement =
+                format!("ALTER ROLE {} PASSWORD {}", Ident::new(role), Literal::new(verifier.expose_secret()));
             // The server's answer could quote the statement: it is not shown.
-            db.run(&statement).await.map_err(|_| Error::failed(format!("could not set the password of role {role}")))?;
+            db.run(&statement)
+                .await
+                .map_err(|_| Error::failed(format!("could not set the password of role {role}")))?;
         }
         ends::keep_target(world, db).await;
         Ok(json!({ "note": format!("{} roles", roles.len()), "roles": roles }))

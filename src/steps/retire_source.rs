@@ -56,8 +56,14 @@ impl Step for RetireSource {
             Some(n) => Probe::Pending(format!("{n} pods left")),
         };
         let limit = Duration::from_secs(240);
-        world.kube.wait(&STATEFUL_SET, name, "the source's pods to be gone", limit, &world.cancel, &world.events, gone).await?;
-        let note = format!("to delete it with its volumes, when sure: kubectl delete postgresql -n {} {name}", world.kube.namespace());
+        world
+            .kube
+            .wait(&STATEFUL_SET, name, "the source's pods to be gone", limit, &world.cancel, &world.events, gone)
+            .await?;
+        let note = format!(
+            "to delete it with its volumes, when sure: kubectl delete postgresql -n {} {name}",
+            world.kube.namespace()
+        );
         Ok(json!({ "note": note }))
     }
     async fn revert(&self, world: &World, receipt: &Receipt) -> Result<()> {

@@ -55,7 +55,11 @@ impl Step for StartApps {
             Observed::Done
         } else if seen.iter().all(|(up, _)| !up) {
             // With nothing to start there is nothing to see: applying is a look that ends at once.
-            if seen.is_empty() && world.journal.state().step(&self.id()).started.is_some() { Observed::Done } else { Observed::Absent }
+            if seen.is_empty() && world.journal.state().step(&self.id()).started.is_some() {
+                Observed::Done
+            } else {
+                Observed::Absent
+            }
         } else {
             Observed::Partial("not all apps are ready".into())
         })

@@ -32,7 +32,9 @@ impl Step for StopApps {
     fn describe(&self) -> Description {
         Description {
             title: "stop the apps".into(),
-            details: "scales them to 0, last to first, and waits until their pods are gone; undone by starting what ran".into(),
+            details:
+                "scales them to 0, last to first, and waits until their pods are gone; undone by starting what ran"
+                    .into(),
             objects: self.apps.clone(),
         }
     }

@@ -53,7 +53,9 @@ impl SwitchConnections {
         let target = &world.migration.target;
         let namespace = world.kube.namespace();
         let secret = world.kube.get(&SECRET, &self.owner_secret).await?.unwrap_or_default();
-        let of = |field: &str| decoded(&secret, field).ok_or_else(|| Error::failed(format!("secret {} has no {field}", self.owner_secret)));
+        let of = |field: &str| {
+            decoded(&secret, field).ok_or_else(|| Error::failed(format!("secret {} has no {field}", self.owner_secret)))
+        };
         let host = format!("{}-rw.{namespace}.svc", target.cluster);
         let mut variables = vec![
             ("target.user", of("username")?),
@@ -72,13 +74,23 @@ impl SwitchConnections {
     /// Every object with the values it is to have, and as it is now.
     async fn wanted<'a>(&self, world: &'a World) -> Result<Vec<(&'a Connection, Map<String, Value>, Value)>> {
         let variables = self.variables(world).await?;
-        let fill = |template: &str| variables.iter().fold(template.to_string(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
+        let fill = |template: &str| {
+            variables
+                .iter()
+                .fold(template.to_string(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+        };
         let looks = world.migration.connections.iter().map(|connection| {
-            let set = connection.set.iter().map(|(key, template)| (key.clone(), stored(&connection.object, &fill(template)))).collect();
+            let set = connection
+                .set
+                .iter()
+                .map(|(key, template)| (key.clone(), stored(&connection.object, &fill(template))))
+                .collect();
             async move {
                 let (kind, name) = kind(&connection.object);
                 let now = world.kube.get(kind, name).await?;
-                let now = now.ok_or_else(|| Error::failed(format!("{} {name}, a connection, is not there", kind.kind.to_lowercase())))?;
+                let now = now.ok_or_else(|| {
+                    Error::failed(format!("{} {name}, a connection, is not there", kind.kind.to_lowercase()))
+                })?;
                 Ok::<_, Error>((connection, set, now))
             }
         });
@@ -129,7 +141,8 @@ impl Step for SwitchConnections {
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
         let wanted = self.wanted(world).await?;
-        let all: Vec<bool> = wanted.iter().map(|(_, set, now)| set.iter().all(|(key, value)| &now["data"][key] == value)).collect();
+        let all: Vec<bool> =
+            wanted.iter().map(|(_, set, now)| set.iter().all(|(key, value)| &now["data"][key] == value)).collect();
         Ok(match (all.iter().all(|d| *d), all.iter().any(|d| *d)) {
             (true, _) => Observed::Done,
             (false, true) => Observed::Partial("some connections point at the target".into()),
@@ -151,7 +164,9 @@ impl Step for SwitchConnections {
     }
     async fn revert(&self, world: &World, _receipt: &Receipt) -> Result<()> {
         let Some(saved) = world.kube.get(&SECRET, &saved_name(world)).await? else { return Ok(()) };
-        let text = decoded(&saved, FIELD).ok_or_else(|| Error::new(Kind::RollbackIncomplete, format!("secret {} can't be read", saved_name(world))))?;
+        let text = decoded(&saved, FIELD).ok_or_else(|| {
+            Error::new(Kind::RollbackIncomplete, format!("secret {} can't be read", saved_name(world)))
+        })?;
         let old: Vec<Value> = serde_json::from_str(&text).context("read the kept connections")?;
         for (connection, set, now) in self.wanted(world).await? {
             let (kind, name) = kind(&connection.object);
@@ -162,7 +177,10 @@ impl Step for SwitchConnections {
                 if now == ours {
                     back.insert(key.clone(), old.clone());
                 } else if now != old {
-                    world.events.warn(format!("{} {name}: somebody has changed {key} meanwhile; left as it is", kind.kind.to_lowercase()));
+                    world.events.warn(format!(
+                        "{} {name}: somebody has changed {key} meanwhile; left as it is",
+                        kind.kind.to_lowercase()
+                    ));
                 }
             }
             if !back.is_empty() {

@@ -62,7 +62,9 @@ fn names(objects: &[Value]) -> String {
 /// Pods (of a CronJob: unfinished jobs) that a workload still has.
 pub async fn remains(world: &World, workload: &Workload, object: &Value) -> Result<Vec<Value>> {
     match workload.kind {
-        WorkloadKind::CronJob => Ok(world.kube.list(&JOB, "").await?.into_iter().filter(|j| unfinished(j, workload)).collect()),
+        WorkloadKind::CronJob => {
+            Ok(world.kube.list(&JOB, "").await?.into_iter().filter(|j| unfinished(j, workload)).collect())
+        }
         _ => world.kube.list(&POD, &selector(object)).await,
     }
 }
@@ -71,7 +73,9 @@ fn unfinished(job: &Value, cron: &Workload) -> bool {
     let owners = job["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
     let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
     owners.iter().any(|o| o["kind"] == "CronJob" && o["name"] == cron.name.as_str())
-        && !conditions.iter().any(|c| matches!(c["type"].as_str(), Some("Complete" | "Failed")) && c["status"] == "True")
+        && !conditions
+            .iter()
+            .any(|c| matches!(c["type"].as_str(), Some("Complete" | "Failed")) && c["status"] == "True")
 }
 
 /// Returns when nothing of the workload runs any more.
@@ -113,7 +117,11 @@ pub async fn wait_ready(world: &World, workload: &Workload, deadline: Duration) 
         )),
     };
     let what = format!("{workload} to be ready");
-    world.kube.wait(kind(workload), &workload.name, &what, deadline, &world.cancel, &world.events, probe).await.map(drop)
+    world
+        .kube
+        .wait(kind(workload), &workload.name, &what, deadline, &world.cancel, &world.events, probe)
+        .await
+        .map(drop)
 }
 
 /// Brings apps back to their sizes, first to last, and returns when all of them are seen ready. An app that somebody
@@ -129,7 +137,10 @@ pub async fn start(world: &World, sizes: &[Size], deadline: Duration) -> Result<
         if now == 0 {
             resize(world, &app.workload, was.size).await?;
         } else if now != was.size {
-            world.events.warn(format!("{} has been scaled to {now} by somebody else (was {}); left so", app.workload, was.size));
+            world.events.warn(format!(
+                "{} has been scaled to {now} by somebody else (was {}); left so",
+                app.workload, was.size
+            ));
         }
         if app.wait_ready {
             wait_ready(world, &app.workload, deadline).await?;

@@ -8,8 +8,9 @@ use crate::{
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
     steps::{
-        detach_operator::DetachOperator, gate::Gate, pause_patroni::PausePatroni, prove_login::ProveLogin, repair_logins::RepairLogins, replica::*,
-        retire_source::RetireSource, start_apps::StartApps, stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
+        detach_operator::DetachOperator, gate::Gate, hook, pause_patroni::PausePatroni, prove_login::ProveLogin,
+        repair_logins::RepairLogins, replica::*, retire_source::RetireSource, start_apps::StartApps,
+        stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -29,31 +30,47 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let prepare: Vec<Arc<dyn Step>> = vec![
         Arc::new(wal_retention::WalRetention),
         Arc::new(owner_secret::OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() }),
-        Arc::new(create_target::CreateTarget { manifest: manifest::replica(migration, facts, &main.name, &main.owner) }),
+        Arc::new(create_target::CreateTarget {
+            manifest: manifest::replica(migration, facts, &main.name, &main.owner),
+        }),
         Arc::new(make_bootable::MakeBootable { limit: copy }),
         Arc::new(streaming("streaming-first")),
         Arc::new(restart_target::RestartTarget),
         Arc::new(streaming("streaming")),
     ];
     // Detaching and pausing take nothing from the app: they come before the window, not in it.
-    let cutover: Vec<Arc<dyn Step>> = vec![
-        Arc::new(Gate),
-        Arc::new(DetachOperator),
-        Arc::new(PausePatroni),
-        Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps }),
-        Arc::new(fence_source::FenceSource),
-        Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }),
-        Arc::new(promote::Promote),
-        Arc::new(settle::Settle),
-        Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }),
-        Arc::new(ProveLogin { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() }),
-        Arc::new(switch(migration, &owner_secret, &main.name)),
-        Arc::new(StartApps { apps, hazard: Hazard::Disruptive }),
-        Arc::new(clean_leftovers::CleanLeftovers { roles: false }),
-        Arc::new(grow_target::GrowTarget { instances: migration.target.instances, smart_shutdown: template_shutdown(migration) }),
-    ];
-    let finalize: Vec<Arc<dyn Step>> =
-        vec![Arc::new(RetireSource), Arc::new(clean_leftovers::CleanLeftovers { roles: true }), Arc::new(Tidy)];
+    let script = |name, hazard| hook::step(migration, name, hazard);
+    let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
+    cutover.extend(script("before_cutover", Hazard::Disruptive)?);
+    cutover.push(Arc::new(DetachOperator));
+    cutover.push(Arc::new(PausePatroni));
+    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps }));
+    cutover.extend(script("stop_apps", Hazard::Disruptive)?);
+    cutover.push(Arc::new(fence_source::FenceSource));
+    cutover.push(Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }));
+    cutover.extend(script("before_promote", Hazard::Disruptive)?);
+    cutover.push(Arc::new(promote::Promote));
+    cutover.push(Arc::new(settle::Settle));
+    cutover.push(Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }));
+    cutover.push(Arc::new(ProveLogin {
+        owner: main.owner.clone(),
+        owner_secret: owner_secret.clone(),
+        database: main.name.clone(),
+    }));
+    cutover.extend(script("after_promote", Hazard::Disruptive)?);
+    cutover.push(Arc::new(switch(migration, &owner_secret, &main.name)));
+    cutover.push(Arc::new(StartApps { apps, hazard: Hazard::Disruptive }));
+    cutover.extend(script("start_apps", Hazard::Disruptive)?);
+    cutover.extend(script("health", Hazard::ReadOnly)?);
+    cutover.extend(script("verify", Hazard::ReadOnly)?);
+    cutover.push(Arc::new(clean_leftovers::CleanLeftovers { roles: false }));
+    let (instances, smart_shutdown) = (migration.target.instances, template_shutdown(migration));
+    cutover.push(Arc::new(grow_target::GrowTarget { instances, smart_shutdown }));
+    let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
+    finalize.extend(script("finalize", Hazard::Disruptive)?);
+    finalize.push(Arc::new(RetireSource));
+    finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
+    finalize.push(Arc::new(Tidy));
     Plan::new(prepare, cutover, finalize)
 }
 

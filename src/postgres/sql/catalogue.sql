@@ -24,7 +24,7 @@ FROM pg_authid WHERE shobj_description(oid, 'pg_authid') IS NOT NULL AND rolname
 -- kind: membership
 -- What the memberships amount to: the same one may be granted twice, by different grantors (since 16).
 SELECT roleid::regrole||' <- '||member::regrole AS id,
-       format('admin=%s{since 16; inherit=%s set=%s}', bool_or(admin_option){since 16; , bool_or(inherit_option), bool_or(set_option)}) AS value
+       format('admin=%s{since 16;  inherit=%s set=%s}', bool_or(admin_option){since 16; , bool_or(inherit_option), bool_or(set_option)}) AS value
 FROM pg_auth_members WHERE member::regrole::text !~ '^pg_' GROUP BY roleid, member
 
 -- kind: setting
@@ -34,7 +34,7 @@ FROM pg_db_role_setting LEFT JOIN pg_database d ON d.oid = setdatabase, unnest(s
 WHERE setdatabase = 0 OR d.datname = current_database()
 
 -- kind: database
-SELECT datname::text AS id, format('owner=%s encoding=%s collate=%s ctype=%s limit=%s acl=%s{since 15; provider=%s}', datdba::regrole,
+SELECT datname::text AS id, format('owner=%s encoding=%s collate=%s ctype=%s limit=%s acl=%s{since 15;  provider=%s}', datdba::regrole,
        pg_encoding_to_char(encoding), datcollate, datctype, datconnlimit, {acl; datacl; 'd'; datdba}{since 15; , datlocprovider}) AS value
 FROM pg_database WHERE datname = current_database()
 
@@ -63,7 +63,7 @@ FROM pg_class c WHERE relkind IN ('r','p','v','m','f','S') AND {ours; relnamespa
 
 -- kind: column
 SELECT attrelid::regclass||'.'||attnum||'.'||quote_ident(attname) AS id,
-       format('%s notnull=%s identity=%s generated=%s collation=%s statistics=%s storage=%s default=%s acl=%s{since 14; compression=%s}',
+       format('%s notnull=%s identity=%s generated=%s collation=%s statistics=%s storage=%s default=%s acl=%s{since 14;  compression=%s}',
               format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, nullif(attcollation, 0)::regcollation,
               nullif(attstattarget, -1), attstorage, {def; pg_get_expr(adbin, adrelid)},
               (SELECT string_agg(coalesce(nullif(grantee::regrole::text, '-'), 'PUBLIC')||'='||privilege_type||CASE WHEN is_grantable THEN '*' ELSE '' END||'/'||grantor::regrole,
@@ -89,7 +89,7 @@ SELECT coalesce(nullif(conrelid, 0)::regclass::text, contypid::regtype::text)||'
 FROM pg_constraint c WHERE contype <> 'n' AND contype <> 't' AND {ours; connamespace} AND {no member; pg_class; conrelid}
 
 -- kind: trigger
-SELECT tgrelid::regclass||'.'||quote_ident(tgname) AS id, tgenabled||' '||{def; pg_get_triggerdef(t.oid)} AS value
+SELECT tgrelid::regclass||'.'||quote_ident(tgname) AS id, tgenabled::text||' '||{def; pg_get_triggerdef(t.oid)} AS value
 FROM pg_trigger t WHERE NOT tgisinternal
 
 -- kind: foreign key trigger
@@ -97,7 +97,7 @@ SELECT tgrelid::regclass||'.'||(SELECT quote_ident(conname) FROM pg_constraint W
 FROM pg_trigger WHERE tgisinternal AND tgenabled <> 'O'
 
 -- kind: rule
-SELECT ev_class::regclass||'.'||quote_ident(rulename) AS id, ev_enabled||' '||{def; regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g')} AS value
+SELECT ev_class::regclass||'.'||quote_ident(rulename) AS id, ev_enabled::text||' '||{def; regexp_replace(pg_get_ruledef(r.oid), '\s+', ' ', 'g')} AS value
 FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE {ours; relnamespace} AND {no member; pg_class; c.oid}
 
 -- kind: policy
@@ -109,7 +109,7 @@ FROM pg_policy
 
 -- kind: sequence
 SELECT seqrelid::regclass::text AS id, format('start=%s increment=%s max=%s min=%s cache=%s cycle=%s type=%s owned by=%s', seqstart, seqincrement, seqmax, seqmin,
-       seqcache, seqcycle, seqtypid::regtype, (SELECT refobjid::regclass||'.'||refobjsubid||deptype FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = seqrelid AND deptype IN ('a','i'))) AS value
+       seqcache, seqcycle, seqtypid::regtype, (SELECT refobjid::regclass||'.'||refobjsubid||deptype::text FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = seqrelid AND deptype IN ('a','i'))) AS value
 FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid WHERE {ours; relnamespace} AND {no member; pg_class; seqrelid}
 
 -- kind: function
@@ -161,12 +161,12 @@ SELECT stxnamespace::regnamespace||'.'||quote_ident(stxname) AS id, {def; pg_get
 FROM pg_statistic_ext s
 
 -- kind: default privileges
-SELECT coalesce(nullif(defaclnamespace, 0)::regnamespace::text, '*')||' '||defaclrole::regrole||' '||defaclobjtype AS id,
+SELECT coalesce(nullif(defaclnamespace, 0)::regnamespace::text, '*')||' '||defaclrole::regrole||' '||defaclobjtype::text AS id,
        {acl; defaclacl; 'r'; defaclrole} AS value
 FROM pg_default_acl
 
 -- kind: publication
-SELECT pubname::text AS id, format('owner=%s all=%s insert=%s update=%s delete=%s truncate=%s root=%s tables=%s{since 15; schemas=%s}', pubowner::regrole, puballtables, pubinsert, pubupdate,
+SELECT pubname::text AS id, format('owner=%s all=%s insert=%s update=%s delete=%s truncate=%s root=%s tables=%s{since 15;  schemas=%s}', pubowner::regrole, puballtables, pubinsert, pubupdate,
        pubdelete, pubtruncate, pubviaroot,
        (SELECT array_agg(prrelid::regclass||{since 15; coalesce(' where '||pg_get_expr(prqual, prrelid), '')||coalesce(' columns '||prattrs::text, '')||}'' ORDER BY prrelid::regclass::text)
         FROM pg_publication_rel WHERE prpubid = p.oid){since 15; , (SELECT array_agg(pnnspid::regnamespace::text ORDER BY pnnspid::regnamespace::text) FROM pg_publication_namespace WHERE pnpubid = p.oid)}) AS value

@@ -33,6 +33,8 @@ pub enum Counting {
     Record(Recorded),
     /// `app_ran`: the app has been writing to the target since; its numbers may have grown.
     Against { rows: Rows, app_ran: bool },
+    /// The source is stopped, and the strategy has proved both ends equal: how, for the reader.
+    Proved(String),
 }
 
 /// How often a moving pair is read before it is called unequal: a standby may be a moment behind.
@@ -48,6 +50,11 @@ impl Live {
                 recorded.add(query, source.clone());
                 let why = format!("source {}; recorded, to be compared after the cutover", told(&source));
                 Ok(Compared { verdict: Verdict::Pass, source, target: Vec::new(), why })
+            }
+            Counting::Proved(how) => {
+                let target = self.read(Side::Target, query, &[]).await?;
+                let why = format!("target {}; the source is stopped, {how}", told(&target));
+                Ok(Compared { verdict: Verdict::Pass, source: Vec::new(), target, why })
             }
             Counting::Against { rows, app_ran } => {
                 let target = self.read(Side::Target, query, &[]).await?;

@@ -33,9 +33,13 @@ impl CleanLeftovers {
 
     async fn clean(&self, world: &World, database: &str) -> Result<()> {
         let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, database).await?;
-        db.run(include_str!("../../postgres/sql/clean_spilo.sql")).await.with_context(|| format!("clean database {database}"))?;
+        db.run(include_str!("../../postgres/sql/clean_spilo.sql"))
+            .await
+            .with_context(|| format!("clean database {database}"))?;
         if database == "postgres" {
-            db.run(include_str!("../../postgres/sql/clean_spilo_postgres.sql")).await.context("clean database postgres")?;
+            db.run(include_str!("../../postgres/sql/clean_spilo_postgres.sql"))
+                .await
+                .context("clean database postgres")?;
         }
         Ok(())
     }
@@ -71,8 +75,13 @@ impl Step for CleanLeftovers {
         if self.roles { "drop-spilo-roles".into() } else { "clean-leftovers".into() }
     }
     fn describe(&self) -> Description {
-        let title = if self.roles { "drop Spilo's roles from the target" } else { "take Spilo's helper objects out of the target" };
-        let details = "schemas metric_helpers, user_management, pooler, zmon_utils and Spilo's extensions, in every database";
+        let title = if self.roles {
+            "drop Spilo's roles from the target"
+        } else {
+            "take Spilo's helper objects out of the target"
+        };
+        let details =
+            "schemas metric_helpers, user_management, pooler, zmon_utils and Spilo's extensions, in every database";
         Description { title: title.into(), details: details.into(), objects: vec![] }
     }
     fn hazard(&self) -> Hazard {

@@ -29,7 +29,8 @@ impl Step for CreateTarget {
         let name = self.manifest["metadata"]["name"].as_str().unwrap_or_default();
         Description {
             title: format!("create the target cluster {name}"),
-            details: "one instance in replica mode, fenced until it can boot; undone by deleting it with its volume".into(),
+            details: "one instance in replica mode, fenced until it can boot; undone by deleting it with its volume"
+                .into(),
             objects: vec![format!("cluster/{name}")],
         }
     }

@@ -10,8 +10,8 @@ use crate::{
     facts::zalando,
     kube::{Probe, kind::ENDPOINTS},
     patroni,
-    steps::ends,
     step::*,
+    steps::ends,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -36,7 +36,9 @@ impl Step for FenceSource {
     fn describe(&self) -> Description {
         Description {
             title: "stop the source PostgreSQL cleanly".into(),
-            details: "CHECKPOINT, then a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart".into(),
+            details:
+                "CHECKPOINT, then a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart"
+                    .into(),
             objects: vec!["pod/<source leader>".into()],
         }
     }
@@ -71,7 +73,9 @@ impl Step for FenceSource {
             return Err(Error::failed(format!("pod {pod} stopped, but its control file says '{}'", control.state)));
         }
         if control.checkpoint.system_identifier != receipt["systemIdentifier"].as_str().unwrap_or_default() {
-            return Err(Error::failed(format!("pod {pod} holds another database system than the one that was recorded")));
+            return Err(Error::failed(format!(
+                "pod {pod} holds another database system than the one that was recorded"
+            )));
         }
         let note = format!("shut down at {}, timeline {}", control.checkpoint.location, control.checkpoint.timeline);
         Ok(json!({ "note": note, "control": control }))
@@ -92,7 +96,18 @@ impl Step for FenceSource {
         };
         let cluster = &world.migration.source;
         let limit = Duration::from_secs(60);
-        world.kube.wait(&ENDPOINTS, cluster, "the source's Service to have its primary", limit, &world.cancel, &world.events, addressed).await?;
+        world
+            .kube
+            .wait(
+                &ENDPOINTS,
+                cluster,
+                "the source's Service to have its primary",
+                limit,
+                &world.cancel,
+                &world.events,
+                addressed,
+            )
+            .await?;
         Ok(())
     }
 }

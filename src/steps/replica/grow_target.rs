@@ -55,7 +55,10 @@ impl Step for GrowTarget {
             Some(c) => Probe::Pending(c["status"]["phase"].as_str().unwrap_or("no phase yet").to_string()),
             None => Probe::Failed("the cluster is gone".into()),
         };
-        world.kube.wait(&CLUSTER, name, "the target's standbys", self.deadline(), &world.cancel, &world.events, ready).await?;
+        world
+            .kube
+            .wait(&CLUSTER, name, "the target's standbys", self.deadline(), &world.cancel, &world.events, ready)
+            .await?;
         Ok(Value::Null)
     }
 }

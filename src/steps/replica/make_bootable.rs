@@ -45,7 +45,10 @@ impl MakeBootable {
             Some(pod) => Probe::Pending(format!("pod is {}", pod["status"]["phase"].as_str().unwrap_or("pending"))),
             None => Probe::Pending("the base backup is being taken".into()),
         };
-        world.kube.wait(&POD, pod, "the target's pod to run", self.limit, &world.cancel, &world.events, running).await?;
+        world
+            .kube
+            .wait(&POD, pod, "the target's pod to run", self.limit, &world.cancel, &world.events, running)
+            .await?;
         loop {
             // The container may not have started to log yet: no log is not an answer.
             let log = world.kube.logs(pod, "postgres", None).await.unwrap_or_default();
@@ -67,10 +70,10 @@ impl MakeBootable {
         world.kube.wait(&POD, pod, "the target to be ready", limit, &world.cancel, &world.events, ready).await?;
         let log = world.kube.logs(pod, "postgres", None).await.context("read the target's log")?;
         match log.rfind(RESTART_ASKED) {
-            Some(asked) if !log[asked..].contains(RESTARTED) => Err(Error::failed(
-                "the instance manager is wedged: it asked for a restart that never came",
-            )
-            .hint(format!("kubectl delete pod -n {} {pod} --grace-period=0 --force", world.kube.namespace()))),
+            Some(asked) if !log[asked..].contains(RESTARTED) => {
+                Err(Error::failed("the instance manager is wedged: it asked for a restart that never came")
+                    .hint(format!("kubectl delete pod -n {} {pod} --grace-period=0 --force", world.kube.namespace())))
+            }
             _ => Ok(()),
         }
     }
@@ -78,7 +81,8 @@ impl MakeBootable {
 
 pub fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True") && pod["metadata"]["deletionTimestamp"].is_null()
+    conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
+        && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
 #[async_trait::async_trait]
@@ -89,7 +93,8 @@ impl Step for MakeBootable {
     fn describe(&self) -> Description {
         Description {
             title: "make the copy boot under CNPG".into(),
-            details: "removes Patroni's settings from the copied postgresql.conf while fenced, then lifts the fence".into(),
+            details: "removes Patroni's settings from the copied postgresql.conf while fenced, then lifts the fence"
+                .into(),
             objects: vec!["cluster/<target>".into(), "pod/<target>-1".into()],
         }
     }
@@ -112,7 +117,11 @@ impl Step for MakeBootable {
         let pod = self.pod(world).await;
         if !ends::cluster(world).await?["metadata"]["annotations"][ANNOTATION].is_null() {
             self.wait_fenced(world, &pod).await?;
-            world.kube.exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30)).await.context("repair the copied postgresql.conf")?;
+            world
+                .kube
+                .exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30))
+                .await
+                .context("repair the copied postgresql.conf")?;
             let unfence = json!({ "metadata": { "annotations": { ANNOTATION: null } } });
             world.kube.merge(&CLUSTER, &world.migration.target.cluster, &unfence).await?;
         }

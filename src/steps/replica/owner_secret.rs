@@ -41,8 +41,11 @@ impl Step for OwnerSecret {
         match world.kube.get(&SECRET, &self.name).await? {
             None => Ok(Observed::Absent),
             Some(secret) if secret["metadata"]["labels"][OURS] == world.migration.name.as_str() => Ok(Observed::Done),
-            Some(_) => Err(Error::check(format!("secret {} is there and is not ours", self.name))
-                .hint(format!("kubectl get secret -n {} {} -o yaml", world.kube.namespace(), self.name))),
+            Some(_) => Err(Error::check(format!("secret {} is there and is not ours", self.name)).hint(format!(
+                "kubectl get secret -n {} {} -o yaml",
+                world.kube.namespace(),
+                self.name
+            ))),
         }
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {

@@ -24,7 +24,9 @@ impl Step for Promote {
     fn describe(&self) -> Description {
         Description {
             title: "promote the target".into(),
-            details: "sets spec.replica.enabled=false after a last look that the source is still stopped; cannot be undone".into(),
+            details:
+                "sets spec.replica.enabled=false after a last look that the source is still stopped; cannot be undone"
+                    .into(),
             objects: vec!["cluster/<target>".into()],
         }
     }

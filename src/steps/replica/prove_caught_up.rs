@@ -35,7 +35,9 @@ impl Step for ProveCaughtUp {
     fn describe(&self) -> Description {
         Description {
             title: "prove that the target has everything".into(),
-            details: "the target has replayed the source's shutdown checkpoint and its control file equals the source's".into(),
+            details:
+                "the target has replayed the source's shutdown checkpoint and its control file equals the source's"
+                    .into(),
             objects: vec![],
         }
     }
@@ -56,12 +58,16 @@ impl Step for ProveCaughtUp {
             Err(_) => super::control::read(world, &fence_source::pod(world).await?).await?,
         };
         if !source.is_shut_down() {
-            return Err(Error::failed(format!("the source is not shut down: its control file says '{}'", source.state)));
+            return Err(Error::failed(format!(
+                "the source is not shut down: its control file says '{}'",
+                source.state
+            )));
         }
         let mut db = ends::target(world).await?;
         loop {
             let replayed: Option<Lsn> = db.value("SELECT pg_last_wal_replay_lsn()::text AS lsn", &[]).await?;
-            let replayed = replayed.ok_or_else(|| Error::failed("the target is not a replica: it has no replay position"))?;
+            let replayed =
+                replayed.ok_or_else(|| Error::failed("the target is not a replica: it has no replay position"))?;
             if replayed > source.checkpoint.location {
                 break;
             }
@@ -72,7 +78,9 @@ impl Step for ProveCaughtUp {
         let target: Checkpoint = db.one(CONTROL, &[]).await?;
         if target != source.checkpoint {
             let (s, t) = (json!(source.checkpoint), json!(target));
-            return Err(Error::failed(format!("the target's control file differs from the stopped source's: source {s}, target {t}")));
+            return Err(Error::failed(format!(
+                "the target's control file differs from the stopped source's: source {s}, target {t}"
+            )));
         }
         let started: String = db.value("SELECT pg_postmaster_start_time()::text AS at", &[]).await?;
         ends::keep_target(world, db).await;

@@ -60,7 +60,10 @@ impl Step for RestartTarget {
             Some(_) => Probe::Pending("the new pod is not ready yet".into()),
             None => Probe::Pending("the pod is gone, the next one is being made".into()),
         };
-        world.kube.wait(&POD, &name, "the target to be back", self.deadline(), &world.cancel, &world.events, anew).await?;
+        world
+            .kube
+            .wait(&POD, &name, "the target to be back", self.deadline(), &world.cancel, &world.events, anew)
+            .await?;
         Ok(Value::Null)
     }
 }

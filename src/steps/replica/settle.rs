@@ -29,7 +29,9 @@ impl Settle {
     /// None: settled. Some: what is still missing.
     fn missing(line: &str, timeline: u32, started: &str) -> Option<String> {
         let fields: Vec<&str> = line.split('|').collect();
-        let [recovery, tli, archive, pending, start] = fields[..] else { return Some("PostgreSQL is down (its restart)".into()) };
+        let [recovery, tli, archive, pending, start] = fields[..] else {
+            return Some("PostgreSQL is down (its restart)".into());
+        };
         if recovery != "f" {
             return Some("still in recovery".into());
         }

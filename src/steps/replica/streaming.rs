@@ -81,7 +81,8 @@ impl Step for Streaming {
             if !received.recovery {
                 return Err(Error::failed("the target is not a replica any more: it has been promoted"));
             }
-            let streaming = received.status.as_deref() == Some("streaming") && sent.state.as_deref() == Some("streaming");
+            let streaming =
+                received.status.as_deref() == Some("streaming") && sent.state.as_deref() == Some("streaming");
             match sent.lag {
                 Some(lag) if streaming && lag <= self.lag as i64 => {
                     ends::keep_source(world, source).await;

@@ -56,7 +56,11 @@ impl Step for WalRetention {
         let pod = leader(world).await?;
         let before = patroni::config(&world.kube, &pod).await?["postgresql"]["parameters"]["wal_keep_size"].clone();
         let df = ["sh", "-c", "df -Pk \"$PGDATA\" | tail -1 | awk '{print $4}'"];
-        let free = world.kube.exec_ok(&pod, "postgres", &df, Duration::from_secs(20)).await.context("ask the source for free space")?;
+        let free = world
+            .kube
+            .exec_ok(&pod, "postgres", &df, Duration::from_secs(20))
+            .await
+            .context("ask the source for free space")?;
         let free: u64 = free.trim().parse().with_context(|| format!("df in pod {pod} printed '{}'", free.trim()))?;
         Ok(json!({ "before": before, "want": format!("{}MB", wanted(free * 1024)) }))
     }
