@@ -52,7 +52,7 @@ fn create(name: &str, role: &Value) -> String {
     if let Some(password) = role["rolpassword"].as_str() {
         query += &format!(" PASSWORD {}", literal(password));
     }
-    query + &format!(" CONNECTION LIMIT {}", role["rolconnlimit"])
+    query + format!(" CONNECTION LIMIT {}", role["rolconnlimit"]).as_str()
 }
 
 async fn inheritances(import: &Import<'_>) -> Result<(), String> {
