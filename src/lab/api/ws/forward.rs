@@ -1,0 +1,89 @@
+//! Port-forward in `v4.channel.k8s.io`: for the i-th port, channel 2i carries data and 2i+1 an error text; the first
+//! frame of each is the port's number, little endian.
+use super::{Body, Query, Refusal, Target, bad_request, channel, refuse, upgrade};
+use http::{Request, Response};
+use std::net::Ipv4Addr;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    sync::watch,
+};
+
+pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<Response<Body>, Refusal> {
+    let listed = query.all("ports");
+    let ports: Result<Vec<u16>, _> = listed.iter().flat_map(|list| list.split(',')).map(str::parse).collect();
+    let Ok(ports) = ports else {
+        return Err(bad_request(format!("unable to parse ports {listed:?}")));
+    };
+    if ports.is_empty() {
+        return Err(bad_request("query parameter \"ports\" is required".into()));
+    }
+    let Some(sandbox) = target.node.sandbox(&target.namespace, &target.pod) else {
+        let phase = target.object["status"]["phase"].as_str().unwrap_or("Pending");
+        let message = format!("unable to forward port because pod is not running. Current status={phase}");
+        return Err(refuse(500, "InternalError", message));
+    };
+    let (response, socket, _) = upgrade(request, &["v4.channel.k8s.io"])?;
+    let cut = target.node.cut_signal(&target.namespace, &target.pod);
+    tokio::spawn(async move {
+        let Some((sender, receiver)) = channel::open(socket).await else { return };
+        for (index, port) in ports.iter().enumerate() {
+            for number in [2 * index, 2 * index + 1] {
+                sender.send(number as u8, port.to_le_bytes().to_vec()).await;
+            }
+        }
+        talk(sandbox.ip, &ports, sender, receiver, cut).await;
+    });
+    Ok(response)
+}
+
+async fn talk(
+    ip: Ipv4Addr,
+    ports: &[u16],
+    sender: channel::Sender,
+    mut receiver: channel::Receiver,
+    cut: impl Future<Output = ()>,
+) {
+    let mut writers = vec![];
+    let mut readers = tokio::task::JoinSet::new();
+    // Never set: a connection's end is its end.
+    let (_exit, exited) = watch::channel(false);
+    for (index, port) in ports.iter().enumerate() {
+        match TcpStream::connect((ip, *port)).await {
+            Ok(stream) => {
+                let _ = stream.set_nodelay(true);
+                let (read, write) = stream.into_split();
+                readers.spawn(channel::pump(read, 2 * index as u8, sender.frames.clone(), exited.clone()));
+                writers.push(Some(write));
+            }
+            Err(error) => {
+                let text = format!(
+                    "error forwarding port {port}: failed to connect to localhost:{port} inside the pod: {error}"
+                );
+                sender.send(2 * index as u8 + 1, text).await;
+                writers.push(None);
+            }
+        }
+    }
+    let ended = async { while readers.join_next().await.is_some() {} };
+    let input = async {
+        while let Some((number, data)) = receiver.next().await {
+            pass_on(&mut writers, number, &data).await;
+        }
+    };
+    tokio::select! {
+        () = input => sender.abort(),
+        () = ended => sender.close().await,
+        () = cut => sender.abort(),
+    }
+}
+
+async fn pass_on(writers: &mut [Option<OwnedWriteHalf>], number: u8, data: &[u8]) {
+    let slot = writers.get_mut(usize::from(number / 2)).filter(|_| number % 2 == 0);
+    if let Some(slot) = slot
+        && let Some(writer) = slot
+        && writer.write_all(data).await.is_err()
+    {
+        *slot = None;
+    }
+}
