@@ -11,23 +11,25 @@
 //!
 //! The order below is the rule: a module imports only what stands above it (`tests/house.rs`).
 
-pub mod checks;
-pub mod cli;
 pub mod error;
 pub mod event;
-pub mod facts;
-pub mod journal;
-pub mod kube;
-pub mod lab;
-pub mod plan;
-pub mod postgres;
-pub mod report;
-pub mod runner;
-pub mod s3;
-pub mod script;
 pub mod spec;
+pub mod kube;
+pub mod postgres;
+pub mod s3;
+pub mod patroni;
+pub mod journal;
+pub mod facts;
+pub mod sessions;
 pub mod step;
-pub mod steps;
-pub mod strategy;
-pub mod term;
 pub mod verify;
+pub mod script;
+pub mod checks;
+pub mod steps;
+pub mod plan;
+pub mod strategy;
+pub mod runner;
+pub mod report;
+pub mod term;
+pub mod lab;
+pub mod cli;

@@ -1,6 +1,13 @@
 //! What a step is: the unit of doing and undoing.
 
-use crate::{error::Result, event::Events, kube::Kube, spec::Migration};
+use crate::{
+    error::{Error, Kind, Result},
+    event::Events,
+    journal::Journal,
+    kube::Kube,
+    sessions::Sessions,
+    spec::Migration,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -47,6 +54,31 @@ pub struct World {
     pub events: Events,
     /// Fires when the run must end at the next safe point; waits inside a step end at once.
     pub cancel: CancellationToken,
+    /// For reading what earlier steps left (receipts, evidence); the runner alone writes step outcomes.
+    pub journal: Journal,
+    pub sessions: Sessions,
+}
+
+impl World {
+    /// Sleeps, or ends at once when the run is told to stop: the pause between two looks.
+    pub async fn sleep(&self, time: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.cancel.cancelled() => Err(Error::new(Kind::Interrupted, "interrupted")),
+        }
+    }
+}
+
+/// Where a step stands in the app's outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outage {
+    /// Neither begins nor ends it.
+    Same,
+    /// From its start on, the app may be down: the downtime budget runs.
+    Begins,
+    /// When it is done, the app is up.
+    Ends,
 }
 
 /// What undo needs, taken by `prepare` before `apply`; journaled, so never a secret.
@@ -60,6 +92,9 @@ pub trait Step: Send + Sync {
     fn id(&self) -> String;
     fn describe(&self) -> Description;
     fn hazard(&self) -> Hazard;
+    fn outage(&self) -> Outage {
+        Outage::Same
+    }
     /// How long `apply` may take before it counts as failed.
     fn deadline(&self) -> Duration;
     async fn observe(&self, world: &World) -> Result<Observed>;

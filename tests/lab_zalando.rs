@@ -2,7 +2,11 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pgmigrate::lab::{api::store::Store, node::Node, operators::zalando, servers};
 use serde_json::{Value, json};
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -47,7 +51,7 @@ impl Lab {
 
     /// A program in the pod, as exec runs it.
     async fn exec(&self, pod: &str, program: &str, args: &[&str]) -> Result<String, String> {
-        let sandbox = self.node.sandbox(NAMESPACE, pod).expect("a sandbox");
+        let sandbox = self.node.sandbox(NAMESPACE, pod).ok_or("the pod is gone")?;
         let mut command = Command::new(self.bin.join(program));
         command.args(args).env_clear().envs(&sandbox.env).current_dir(&sandbox.dir);
         if let Some((uid, gid)) = sandbox.user {
@@ -113,20 +117,20 @@ fn cluster() -> Value {
         "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
         "metadata": {"name": CLUSTER, "namespace": NAMESPACE},
         "spec": {
-            "teamId": "mastodon", "numberOfInstances": 2, "postgresql": {"version": "15"}, "volume": {"size": "1Gi"},
+            "teamId": "mastodon", "numberOfInstances": 2, "volume": {"size": "1Gi"},
+            // A replica comes back quickly; the default of 5 s is the longest wait of this test.
+            "postgresql": {"version": "15", "parameters": {"wal_retrieve_retry_interval": "500ms"}},
             "users": {"mastodon": []}, "databases": {"mastodon": "mastodon"}, "patroni": {"loop_wait": 1},
         },
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_lives_as_the_observed_one() {
-    let Some(install) = servers::installs().into_iter().next() else { return };
-    let dir = tempfile::Builder::new().prefix("pgm").tempdir().expect("a directory");
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(dir.path(), open).expect("permissions");
+/// A lab with this cluster in it, and what ends it; None without PostgreSQL on this machine. Each test has a subnet of its own.
+async fn start(subnet: u8, dir: &Path, cluster: Value) -> Option<(Lab, impl AsyncFnOnce())> {
+    let install = servers::installs().into_iter().next()?;
+    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("permissions");
     let store = Store::new();
-    let node = Node::new(store.clone(), dir.path().into(), 91);
+    let node = Node::new(store.clone(), dir.into(), subnet);
     let stop = CancellationToken::new();
     let options = zalando::Options {
         repair: Duration::from_secs(1),
@@ -134,19 +138,56 @@ async fn a_cluster_lives_as_the_observed_one() {
         login: Duration::from_millis(300),
     };
     let operator = tokio::spawn(zalando::run_with(store.clone(), node.clone(), options, stop.clone()));
-    let lab = Lab { store, node, bin: install.bin };
-    lab.store.create(RESOURCE, cluster()).expect("create the cluster");
+    store.create(RESOURCE, cluster).expect("create the cluster");
+    let end = async move || {
+        stop.cancel();
+        operator.await.expect("the operator ends");
+    };
+    Some((Lab { store, node, bin: install.bin }, end))
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_lives_as_the_observed_one() {
+    let dir = tempfile::Builder::new().prefix("pgm").tempdir().expect("a directory");
+    let Some((lab, end)) = start(91, dir.path(), cluster()).await else { return };
     comes_up(&lab).await;
     switchover_leaves_its_traces(&lab).await;
     the_operator_repairs_unless_detached(&lab).await;
     pause_is_what_makes_the_fence(&lab).await;
+    a_resume_promotes_the_other_member(&lab).await;
+    a_deleted_pod_comes_back_with_its_data(&lab).await;
     a_direct_hba_write_does_not_last(&lab).await;
     the_operator_is_shut_out_by_a_fence(&lab).await;
+    scale_to_nothing_and_back(&lab).await;
     deletion_takes_everything(&lab).await;
+    end().await;
+}
 
-    stop.cancel();
-    operator.await.expect("the operator ends");
+/// A parameter restarts members in place; a rule of pg_hba makes every pod anew, with a switchover (zalando.md, 1).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_change_restarts_or_rolls() {
+    let dir = tempfile::Builder::new().prefix("pgm").tempdir().expect("a directory");
+    let Some((lab, end)) = start(92, dir.path(), cluster()).await else { return };
+    let (first, second) = ("mastodon-postgresql-0", "mastodon-postgresql-1");
+    until("the replica streams", || async { lab.pod(second).to_string().contains("streaming") }).await;
+    let edit = |path: &str, value: Value| {
+        let change = |object: &mut Value| *object.pointer_mut(path).expect("the field") = value;
+        lab.store.update(RESOURCE, NAMESPACE, CLUSTER, change).expect("edit");
+    };
+    edit("/spec/postgresql/parameters", json!({"wal_level": "logical"}));
+    let logical = async |pod| lab.sql(pod, "SHOW wal_level").await.as_deref() == Ok("logical");
+    until("wal_level logical", || async { logical(first).await && logical(second).await }).await;
+    assert_eq!(lab.json(first, "/patroni").await["timeline"], 1);
+    until("the replica streams again", || async {
+        lab.json(second, "/patroni").await["replication_state"] == "streaming"
+    })
+    .await;
+    let rules = json!(["local all all trust", "hostssl replication standby all md5", "hostssl all all all md5"]);
+    edit("/spec/patroni", json!({"loop_wait": 1, "pg_hba": rules}));
+    let count = async |pod| lab.sql(pod, "SELECT count(*) FROM pg_hba_file_rules").await.as_deref() == Ok("3");
+    until("three rules everywhere", || async { count(first).await && count(second).await }).await;
+    until("the other leads", || async { lab.leader().as_deref() == Some(second) }).await;
+    end().await;
 }
 
 async fn comes_up(lab: &Lab) {
@@ -246,6 +287,62 @@ async fn pause_is_what_makes_the_fence(lab: &Lab) {
     until("pause is over", || async { lab.json(first, "/cluster").await["pause"].is_null() }).await;
     lab.exec(first, "pg_ctl", &["stop", "-m", "fast", "-w"]).await.expect("stop");
     until("Patroni starts it again", || async { lab.rest(first, "GET", "/primary", "").await.0 == 200 }).await;
+}
+
+async fn a_resume_promotes_the_other_member(lab: &Lab) {
+    let (first, second) = ("mastodon-postgresql-0", "mastodon-postgresql-1");
+    let timeline = lab.json(first, "/patroni").await["timeline"].as_u64().expect("a timeline");
+    // What it has not received it cannot continue.
+    until("the replica streams", || async { lab.json(second, "/patroni").await["replication_state"] == "streaming" })
+        .await;
+    lab.rest(first, "PATCH", "/config", r#"{"pause":true}"#).await;
+    until("pause is seen", || async {
+        lab.pod(second)["metadata"]["annotations"]["status"].as_str().is_some_and(|s| s.contains("pause"))
+    })
+    .await;
+    lab.exec(first, "pg_ctl", &["stop", "-m", "fast", "-w"]).await.expect("stop");
+    until("the lock is free", || async { lab.leader().is_none() }).await;
+    lab.store.delete("pods", NAMESPACE, first).expect("delete the pod");
+    until("the pod is back", || async { lab.pod(first)["status"]["phase"] == "Running" }).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(lab.json(first, "/patroni").await["state"], "stopped", "it stays stopped in a new pod");
+    lab.rest(second, "PATCH", "/config", r#"{"pause":null}"#).await;
+    until("the other leads", || async { lab.leader().as_deref() == Some(second) }).await;
+    until("the old one follows", || async { lab.json(first, "/patroni").await["replication_state"] == "streaming" })
+        .await;
+    until("a new timeline", || async { lab.json(second, "/patroni").await["timeline"] == timeline + 1 }).await;
+}
+
+async fn a_deleted_pod_comes_back_with_its_data(lab: &Lab) {
+    let second = "mastodon-postgresql-1";
+    let timeline = lab.json(second, "/patroni").await["timeline"].as_u64().expect("a timeline");
+    lab.store.delete("pods", NAMESPACE, second).expect("delete the pod");
+    until("the same pod leads again", || async {
+        lab.pod(second)["metadata"]["labels"]["spilo-role"] == "master"
+            && lab.rest(second, "GET", "/primary", "").await.0 == 200
+    })
+    .await;
+    assert_eq!(lab.json(second, "/patroni").await["timeline"], timeline + 1);
+    until("rows are there", || async { lab.app("SELECT count(*) FROM t").await.as_deref() == Ok("1") }).await;
+    let body = json!({"leader": second, "candidate": "mastodon-postgresql-0"});
+    until("the replica follows", || async {
+        lab.json("mastodon-postgresql-0", "/patroni").await["replication_state"] == "streaming"
+    })
+    .await;
+    assert_eq!(lab.rest(second, "POST", "/switchover", &body.to_string()).await.0, 200);
+}
+
+async fn scale_to_nothing_and_back(lab: &Lab) {
+    let scale = |n: u64| {
+        lab.store
+            .update(RESOURCE, NAMESPACE, CLUSTER, |object| object["spec"]["numberOfInstances"] = n.into())
+            .expect("scale");
+    };
+    scale(0);
+    until("no pod is left", || async { lab.store.list("pods", Some(NAMESPACE)).is_empty() }).await;
+    assert_eq!(lab.store.list("persistentvolumeclaims", Some(NAMESPACE)).len(), 2);
+    scale(1);
+    until("the data is back", || async { lab.app("SELECT count(*) FROM t").await.as_deref() == Ok("1") }).await;
 }
 
 async fn a_direct_hba_write_does_not_last(lab: &Lab) {

@@ -1,4 +1,5 @@
 //! SQL sessions on both ends, and the arithmetic of PostgreSQL's own numbers.
+pub mod controldata;
 pub mod lsn;
 pub mod pod;
 pub mod quote;

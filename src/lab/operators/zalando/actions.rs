@@ -14,11 +14,8 @@ pub type Answer = (u16, String);
 /// POST /restart: in place, no new timeline; the way back of a leader that was stopped in pause. The lock, the label and the
 /// Endpoints come back with it, not at the next turn.
 pub async fn restart(member: &Arc<Member>, body: &Value) -> Answer {
-    if body["restart_pending"] == true {
-        let pending = member.restapi.status(&member.server).await.is_ok_and(|status| status.pending_restart);
-        if !pending {
-            return (503, "restart conditions are not satisfied".into());
-        }
+    if body["restart_pending"] == true && !member.restart_needed().await {
+        return (503, "restart conditions are not satisfied".into());
     }
     let mut work = member.work.lock().await;
     member.info("restart initiated");

@@ -1,5 +1,5 @@
 //! The operator's side of one `postgresql` resource: objects, roles, databases, status, deletion.
-use super::{CLUSTERS, Context, dcs::Dcs, login, manifest::Manifest, objects, roles};
+use super::{CLUSTERS, Context, dcs::Dcs, login, manifest::Manifest, objects, roles, rolling};
 use crate::lab::servers::Failure;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -112,8 +112,9 @@ async fn settle(context: &Context, manifest: &Manifest, creating: bool) -> Resul
         }
     };
     roles::settle(context, manifest, &client).await?;
+    drop(client);
     restart_pending(context, manifest).await;
-    Ok(())
+    rolling::settle(context, manifest).await
 }
 
 fn is_detached(context: &Context, manifest: &Manifest) -> bool {

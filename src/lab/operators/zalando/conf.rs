@@ -176,5 +176,5 @@ pub fn rules_of(yml: &Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(yml).map_err(|e| wrong(e.to_string()))?;
     let document: Value = serde_saphyr::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     let rules = document["postgresql"]["pg_hba"].as_array().ok_or_else(|| wrong("no postgresql.pg_hba".into()))?;
-    Ok(rules.iter().map(|rule| super::manifest::text(rule)).collect())
+    Ok(rules.iter().map(super::manifest::text).collect())
 }

@@ -2,12 +2,16 @@
 use super::{
     conf,
     member::{Member, Work, of_cluster},
+    rejoin,
     session::Status,
     slots, spilo,
 };
 use crate::lab::servers::Failure;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Runs until `stop`; the server's end is the container's end.
@@ -17,16 +21,21 @@ pub async fn run(member: Arc<Member>, stop: CancellationToken) {
         Err(failure) => member.error("container start", &failure),
     }
     loop {
-        let pause = Duration::from_secs(member.dcs.config().and_then(|c| c["loop_wait"].as_u64()).unwrap_or(1).max(1));
         if let Err(failure) = turn(&member).await {
             member.error("loop", &failure);
         }
         tokio::select! {
             () = stop.cancelled() => break,
             () = member.wake.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(rest(&member)) => {}
         }
     }
+}
+
+/// loop_wait; a member without data looks for its leader more often.
+fn rest(member: &Member) -> Duration {
+    let configured = member.dcs.config().and_then(|config| config["loop_wait"].as_u64());
+    Duration::from_secs(if member.has_data() { configured.unwrap_or(10).max(1) } else { 1 })
 }
 
 async fn turn(member: &Arc<Member>) -> Result<(), Failure> {
@@ -38,10 +47,9 @@ async fn turn(member: &Arc<Member>) -> Result<(), Failure> {
         reload(member, &mut work).await?;
     }
     let (paused, leader) = (member.dcs.paused(), member.dcs.leader());
-    if work.was_paused && !paused {
+    if member.paused.swap(paused, Ordering::Relaxed) && !paused {
         work.slots_stale = true;
     }
-    work.was_paused = paused;
     match member.heartbeat.status(&member.server).await {
         Ok(status) if status.recovery => replica(member, &mut work, &status, leader, paused).await,
         Ok(status) => primary(member, &mut work, &status, leader, paused).await,
@@ -118,7 +126,7 @@ async fn stopped(member: &Arc<Member>, work: &mut Work, leader: Option<String>, 
     match leader {
         Some(other) if other != member.name => {
             member.info("starting as a secondary");
-            member.follow(work, Some(&other)).await
+            rejoin::rejoin(member, work, &other).await
         }
         // Even with the lock it comes up in recovery first and promotes itself: a new timeline.
         held => {
@@ -148,7 +156,8 @@ async fn primary(
                 return Ok(());
             }
             member.info(format!("demoting self because {other} holds the lock"));
-            member.follow(work, Some(&other)).await
+            member.server.stop("fast").await?;
+            rejoin::rejoin(member, work, &other).await
         }
         _ => lead(member, work, status).await,
     }
@@ -211,12 +220,8 @@ async fn follow_leader(
     work.turns_without_stream = if status.streaming == Some(true) { 0 } else { work.turns_without_stream + 1 };
     let leads = of_cluster(&member.context, &member.dcs).into_iter().any(|m| m.name == leader && m.server.running());
     if work.turns_without_stream >= 6 && leads && !paused {
-        member.info(format!("reinitializing from leader '{leader}'"));
-        member.server.stop("immediate").await?;
-        std::fs::remove_dir_all(&member.server.data)?;
         work.turns_without_stream = 0;
-        spilo::clone_from(member, &upstream).await?;
-        member.follow(work, Some(leader)).await?;
+        rejoin::copy(member, work, leader).await?;
     }
     Ok(())
 }

@@ -7,12 +7,15 @@ use super::{
     session::{Session, Status},
     spilo,
 };
-use crate::lab::servers::{Failure, Server, write_file};
+use crate::{
+    lab::servers::{Failure, Server, write_file},
+    postgres::lsn::Lsn,
+};
 use serde_json::{Value, json};
 use std::{
     io::Write,
     path::PathBuf,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::AtomicBool},
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -32,6 +35,8 @@ pub struct Member {
     pub work: Mutex<Work>,
     pub heartbeat: Session,
     pub restapi: Session,
+    /// The pause as its last turn saw it: that is what GET /patroni tells, so a pause is in force only when every member says so.
+    pub paused: AtomicBool,
 }
 
 /// What a Patroni process knows and no file does.
@@ -44,7 +49,6 @@ pub struct Work {
     pub reload: bool,
     /// The list of slots is looked at only after a start, a change of role, a resume, or when a slot of ours changed (zalando.md, 6).
     pub slots_stale: bool,
-    pub was_paused: bool,
     /// What postgresql.conf holds.
     pub parameters: Parameters,
     /// Turns in a row in which a replica did not stream although there was a leader.
@@ -58,12 +62,12 @@ impl Member {
             primary: false,
             reload: false,
             slots_stale: true,
-            was_paused: dcs.paused(),
             parameters: Parameters::new(),
             turns_without_stream: 0,
         };
         Arc::new(Member {
             context: context.clone(),
+            paused: AtomicBool::new(dcs.paused()),
             dcs,
             name: name.into(),
             dir,
@@ -161,7 +165,7 @@ impl Member {
         status.pending_restart || self.stale_options().await
     }
 
-    async fn stale_options(&self) -> bool {
+    pub async fn stale_options(&self) -> bool {
         let options = conf::command_line(&self.wanted_parameters(), &self.dcs.cluster);
         let sql = "SELECT name, setting FROM pg_settings WHERE source = 'command line'";
         let Ok(rows) = self.restapi.rows(&self.server, sql).await else { return false };
@@ -244,13 +248,12 @@ impl Member {
 /// Patroni's version, as the test Spilo has it.
 pub const VERSION: &str = "4.0.7";
 
-/// `1	0/3000000	no recovery target specified`
+/// Timeline, LSN and reason, separated by tabs.
 fn history_line(line: &str) -> Option<Value> {
     let mut words = line.splitn(3, '\t');
     let timeline: u32 = words.next()?.trim().parse().ok()?;
-    let (high, low) = words.next()?.split_once('/')?;
-    let lsn = (u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?;
-    Some(json!([timeline, lsn, words.next().unwrap_or_default()]))
+    let lsn: Lsn = words.next()?.parse().ok()?;
+    Some(json!([timeline, lsn.0, words.next().unwrap_or_default()]))
 }
 
 /// The members of one cluster that run in this lab.

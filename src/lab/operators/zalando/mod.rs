@@ -12,8 +12,10 @@ mod manifest;
 mod member;
 mod objects;
 mod pods;
+mod rejoin;
 mod rest;
 mod roles;
+mod rolling;
 mod session;
 mod slots;
 mod spilo;
@@ -48,6 +50,9 @@ impl Default for Options {
     }
 }
 
+/// Namespace and name.
+type Key = (String, String);
+
 /// What all parts share. Cheap to clone.
 #[derive(Clone)]
 struct Context {
@@ -57,7 +62,7 @@ struct Context {
     stop: CancellationToken,
     /// The operator's own pod address.
     ip: Ipv4Addr,
-    members: Arc<Mutex<BTreeMap<(String, String), Arc<Member>>>>,
+    members: Arc<Mutex<BTreeMap<Key, Arc<Member>>>>,
 }
 
 /// Runs until `stop`, then shuts its servers down.
@@ -70,7 +75,7 @@ pub async fn run_with(store: Store, node: Node, options: Options, stop: Cancella
     let mut changes = store.changes();
     let ip = node.allocate_ip();
     let context = Context { store, node, options, stop: stop.clone(), ip, members: Arc::default() };
-    let mut clusters: BTreeMap<(String, String), JoinHandle<()>> = BTreeMap::new();
+    let mut clusters: BTreeMap<Key, JoinHandle<()>> = BTreeMap::new();
     let mut pods = pods::Pods::default();
     while !stop.is_cancelled() {
         clusters.retain(|_, task| !task.is_finished());

@@ -11,7 +11,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +81,11 @@ fn patch(member: &Member, body: &Value) -> Answer {
         return (400, "\"invalid json\"".into());
     }
     match member.dcs.patch_config(body) {
-        Some(config) => (200, config.to_string()),
+        Some(config) => {
+            // Patroni wakes the member that was asked; the others see it in their next turn.
+            member.wake.notify_one();
+            (200, config.to_string())
+        }
         None => (502, "\"the cluster has no configuration yet\"".into()),
     }
 }
@@ -108,7 +115,7 @@ async fn read(member: &Arc<Member>, path: &str) -> Answer {
 
 /// The document of GET /patroni, and whether this member is a primary.
 async fn state(member: &Arc<Member>) -> (Value, bool) {
-    let paused = member.dcs.paused();
+    let paused = member.paused.load(Ordering::Relaxed);
     let about = json!({"version": VERSION, "scope": member.dcs.cluster, "name": member.name});
     let (mut state, primary) = match member.restapi.status(&member.server).await {
         Ok(status) => {
@@ -127,7 +134,7 @@ async fn state(member: &Arc<Member>) -> (Value, bool) {
             if status.replication.as_array().is_some_and(|list| !list.is_empty()) {
                 state["replication"] = status.replication.clone();
             }
-            if status.pending_restart {
+            if status.pending_restart || member.stale_options().await {
                 state["pending_restart"] = true.into();
             }
             (state, !status.recovery)

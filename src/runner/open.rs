@@ -1,0 +1,98 @@
+//! Opening a migration: its journal, its lock, its fingerprint, its plan.
+
+use super::Runner;
+use crate::{
+    error::{Context, Error, Kind, Result},
+    event::Events,
+    facts::{self, Facts},
+    journal::{Fingerprint, Journal, What},
+    kube::Kube,
+    sessions::Sessions,
+    spec::Migration,
+    step::World,
+    strategy,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio_util::sync::CancellationToken;
+
+/// What is needed to look at a migration without the lock: status, plan, check, verify.
+pub async fn world(migration: Migration, kube: Kube, events: Events, cancel: CancellationToken) -> Result<World> {
+    let journal = Journal::read(&kube, &migration.name).await?;
+    Ok(World { migration: Arc::new(migration), kube, events, cancel, journal, sessions: Sessions::default() })
+}
+
+/// Locks the migration and makes its plan; the first time this writes the journal's first entry.
+/// `stop` fires on the first Ctrl-C.
+pub async fn open(migration: Migration, kube: Kube, events: Events, stop: CancellationToken) -> Result<Runner> {
+    let lock = kube.lock(&format!("pgmigrate-{}", migration.name)).await?;
+    let cancel = CancellationToken::new();
+    let opened = async {
+        let world = world(migration, kube, events, cancel.clone()).await?;
+        let facts = match world.journal.state().fingerprint {
+            Some(before) => {
+                unchanged(&world, &before)?;
+                serde_json::from_value::<Facts>(world.journal.state().facts).context("read the facts in the journal")?
+            }
+            None => {
+                let facts = facts::gather(&world.kube, &world.migration).await?;
+                let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
+                let entry =
+                    What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
+                world.journal.append(vec![entry]).await?;
+                facts
+            }
+        };
+        let plan = strategy::plan(&world.migration, &facts)?;
+        Ok((world, plan))
+    };
+    let (world, plan) = match opened.await {
+        Ok(opened) => opened,
+        Err(error) => {
+            lock.release().await.ok();
+            return Err(error);
+        }
+    };
+    let past_one_way = Arc::new(AtomicBool::new(false));
+    let (asked, past) = (stop.clone(), past_one_way.clone());
+    tokio::spawn(async move {
+        asked.cancelled().await;
+        if !past.load(Ordering::SeqCst) {
+            cancel.cancel();
+        }
+    });
+    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, unwritten: Vec::new() })
+}
+
+fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {
+    Fingerprint {
+        tool: env!("CARGO_PKG_VERSION").into(),
+        file: migration.digest.clone(),
+        script: migration.script.as_ref().map(|s| s.digest.clone()),
+        strategy: format!("{:?}", migration.strategy),
+        source_system: source_system.into(),
+    }
+}
+
+/// What was started under one file, script and version is finished under them.
+fn unchanged(world: &World, before: &Fingerprint) -> Result<()> {
+    let now = fingerprint(&world.migration, &before.source_system);
+    let mut changed = Vec::new();
+    let mut note = |what: &str, was: &str, is: &str| {
+        if was != is {
+            changed.push(format!("{what} (was {was}, is {is})"));
+        }
+    };
+    note("tool version", &before.tool, &now.tool);
+    note("migration file", &before.file, &now.file);
+    note("script", before.script.as_deref().unwrap_or("none"), now.script.as_deref().unwrap_or("none"));
+    note("strategy", &before.strategy, &now.strategy);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let name = &world.migration.name;
+    Err(Error::new(Kind::Human, format!("migration {name} has begun and these changed since: {}", changed.join("; ")))
+        .hint(format!("put them back as they were, or begin anew: kubectl pgmigrate rollback {name} --remove-target --accept-changes")))
+}

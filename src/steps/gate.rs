@@ -1,0 +1,93 @@
+//! The gate in front of the window: what would make it long or make it fail is looked for while the apps are up.
+//!
+//! It also opens the SQL sessions that the window uses, and checkpoints the source, so that the shutdown has less to write.
+
+use super::{ends, replica::streaming};
+use crate::{
+    error::{Context, Error, Kind, Result},
+    facts::{cnpg, server},
+    spec::Strategy,
+    step::*,
+};
+use serde_json::json;
+use std::time::Duration;
+
+pub struct Gate;
+
+#[async_trait::async_trait]
+impl Step for Gate {
+    fn id(&self) -> String {
+        "gate".into()
+    }
+    fn describe(&self) -> Description {
+        Description {
+            title: "look whether the window may open".into(),
+            details: "operator ready, no long or prepared transaction, lag small; opens sessions; looks only".into(),
+            objects: vec![],
+        }
+    }
+    fn hazard(&self) -> Hazard {
+        Hazard::ReadOnly
+    }
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+    async fn observe(&self, _world: &World) -> Result<Observed> {
+        Ok(Observed::Absent)
+    }
+    async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
+        let guard = &world.migration.guardrails;
+        if let cnpg::Operator::NotReady { why, .. } = cnpg::operator(&world.kube).await {
+            return Err(refuse(format!("the CNPG operator is not ready: {why}")));
+        }
+        let mut source = ends::source(world).await?;
+        for t in server::transactions(&mut source).await? {
+            if t.kind == "prepared" && guard.prepared_transactions == 0 {
+                return Err(refuse(format!("prepared transaction {} can commit at any time", t.id)).hint(format!(
+                    "COMMIT PREPARED or ROLLBACK PREPARED '{}' in database {}",
+                    t.id,
+                    t.database.unwrap_or_default()
+                )));
+            }
+            if t.kind != "prepared" && t.seconds > guard.longest_transaction.as_secs_f64() {
+                let who = format!("{} in {}", t.user.unwrap_or_default(), t.database.unwrap_or_default());
+                let limit = guard.longest_transaction.as_secs();
+                return Err(refuse(format!(
+                    "process {} of {who} has a transaction open for {:.0} s ({limit} s allowed)",
+                    t.id, t.seconds
+                )));
+            }
+        }
+        source.run("CHECKPOINT").await.context("checkpoint the source")?;
+        let mut note = "nothing in the way".to_string();
+        if world.migration.strategy == Strategy::Replica {
+            let application = format!("pgmigrate-{}", world.migration.target.cluster);
+            let sent = streaming::sender(&mut source, &application).await?;
+            match (sent.state.as_deref(), sent.lag) {
+                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => {
+                    note = format!("target {lag} bytes behind")
+                }
+                (Some("streaming"), lag) => {
+                    return Err(refuse(format!(
+                        "the target is {} bytes behind, {} allowed",
+                        lag.unwrap_or(-1),
+                        guard.lag_before
+                    )));
+                }
+                _ => return Err(refuse("the target does not stream from the source".to_string())),
+            }
+            let mut target = ends::target(world).await?;
+            let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
+            if pending > 0 {
+                return Err(refuse(format!("{pending} settings of the target wait for a restart")));
+            }
+            ends::keep_target(world, target).await;
+        }
+        ends::keep_source(world, source).await;
+        Ok(json!({ "note": note }))
+    }
+}
+
+fn refuse(what: String) -> Error {
+    Error::new(Kind::Check, what)
+}

@@ -1,0 +1,80 @@
+//! Creates the target Cluster: one instance, in replica mode, fenced, copied from the source's leader.
+//!
+//! Fenced because Patroni's postgresql.conf does not boot under CNPG until it is repaired (`make_bootable.rs`). Undone
+//! by deleting the Cluster and waiting until its pods and volumes are gone. A crash leaves it or not; applying again
+//! is the same Cluster.
+
+use crate::{
+    error::{Error, Result},
+    facts::cnpg::OURS,
+    kube::{
+        Probe,
+        kind::{CLUSTER, POD, PVC},
+    },
+    step::*,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub struct CreateTarget {
+    pub manifest: Value,
+}
+
+#[async_trait::async_trait]
+impl Step for CreateTarget {
+    fn id(&self) -> String {
+        "create-target".into()
+    }
+    fn describe(&self) -> Description {
+        let name = self.manifest["metadata"]["name"].as_str().unwrap_or_default();
+        Description {
+            title: format!("create the target cluster {name}"),
+            details: "one instance in replica mode, fenced until it can boot; undone by deleting it with its volume"
+                .into(),
+            objects: vec![format!("cluster/{name}")],
+        }
+    }
+    fn hazard(&self) -> Hazard {
+        Hazard::Additive
+    }
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        let name = &world.migration.target.cluster;
+        match world.kube.get(&CLUSTER, name).await? {
+            None => Ok(Observed::Absent),
+            Some(cluster) if cluster["metadata"]["labels"][OURS] == world.migration.name.as_str() => Ok(Observed::Done),
+            Some(_) => Err(Error::check(format!("cluster {name} is there and is not ours"))
+                .hint("name another cluster in spec.target.cnpg.cluster, or remove that one")),
+        }
+    }
+    async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
+        world.kube.apply(&CLUSTER, &self.manifest).await?;
+        Ok(json!({ "cluster": world.migration.target.cluster }))
+    }
+    async fn revert(&self, world: &World, _receipt: &Receipt) -> Result<()> {
+        delete_cluster(world, &world.migration.target.cluster).await
+    }
+}
+
+/// Deletes a Cluster of ours and returns when neither pods nor volumes are left: a copy that could still promote must
+/// be gone before anybody relies on the source.
+pub async fn delete_cluster(world: &World, name: &str) -> Result<()> {
+    if let Some(cluster) = world.kube.get(&CLUSTER, name).await? {
+        if cluster["metadata"]["labels"][OURS] != world.migration.name.as_str() {
+            return Err(Error::check(format!("cluster {name} is not ours (label {OURS}); it stays")));
+        }
+        world.kube.delete(&CLUSTER, name).await?;
+    }
+    let labels = format!("cnpg.io/cluster={name}");
+    for (kind, what) in [(&POD, "pods"), (&PVC, "volumes")] {
+        let gone = |left: &[Value]| match left.len() {
+            0 => Probe::Done,
+            n => Probe::Pending(format!("{n} {what} left")),
+        };
+        let what = format!("the {what} of cluster {name} to be gone");
+        world.kube.wait_all(kind, &labels, &what, Duration::from_secs(120), &world.cancel, &world.events, gone).await?;
+    }
+    Ok(())
+}

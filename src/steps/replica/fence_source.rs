@@ -1,0 +1,113 @@
+//! The fence: PostgreSQL of the source is shut down cleanly, and Patroni, paused, leaves it so.
+//!
+//! A stopped server accepts no write; its last checkpoint is the position that the target must reach. Undone by
+//! Patroni's `POST /restart` on the same pod (observed: 0.4-2.9 s, and Endpoints are back at once). A crash leaves
+//! the server running or stopped; which one, its control file says.
+
+use super::control;
+use crate::{
+    error::{Context, Error, Result},
+    facts::zalando,
+    kube::{Probe, kind::ENDPOINTS},
+    patroni,
+    step::*,
+    steps::ends,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub const ID: &str = "fence-source";
+
+pub struct FenceSource;
+
+/// The pod that was fenced; before that, the leader.
+pub async fn pod(world: &World) -> Result<String> {
+    match world.journal.receipt(ID)["pod"].as_str() {
+        Some(pod) => Ok(pod.to_string()),
+        None => Ok(zalando::source(&world.kube, &world.migration.source).await?.leader),
+    }
+}
+
+#[async_trait::async_trait]
+impl Step for FenceSource {
+    fn id(&self) -> String {
+        ID.into()
+    }
+    fn describe(&self) -> Description {
+        Description {
+            title: "stop the source PostgreSQL cleanly".into(),
+            details:
+                "CHECKPOINT, then a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart"
+                    .into(),
+            objects: vec!["pod/<source leader>".into()],
+        }
+    }
+    fn hazard(&self) -> Hazard {
+        Hazard::Disruptive
+    }
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        let control = control::read(world, &pod(world).await?).await?;
+        Ok(match control.state.as_str() {
+            "shut down" => Observed::Done,
+            "in production" => Observed::Absent,
+            "shutting down" => Observed::Partial("shutting down".into()),
+            other => Observed::Unknown(format!("the source's control file says '{other}'")),
+        })
+    }
+    async fn prepare(&self, world: &World) -> Result<Receipt> {
+        let source = zalando::source(&world.kube, &world.migration.source).await?;
+        Ok(json!({ "pod": source.leader, "timeline": source.timeline, "systemIdentifier": source.system_identifier }))
+    }
+    async fn apply(&self, world: &World, receipt: &Receipt) -> Result<Evidence> {
+        let pod = receipt["pod"].as_str().unwrap_or_default();
+        // Most of what a shutdown checkpoint would write is written here, while a failure still costs nothing.
+        if let Ok(mut db) = ends::source(world).await {
+            db.run("CHECKPOINT").await.context("checkpoint the source")?;
+        }
+        world.sessions.close("source").await;
+        let control = control::stop(world, pod).await?;
+        if !control.is_shut_down() {
+            return Err(Error::failed(format!("pod {pod} stopped, but its control file says '{}'", control.state)));
+        }
+        if control.checkpoint.system_identifier != receipt["systemIdentifier"].as_str().unwrap_or_default() {
+            return Err(Error::failed(format!(
+                "pod {pod} holds another database system than the one that was recorded"
+            )));
+        }
+        let note = format!("shut down at {}, timeline {}", control.checkpoint.location, control.checkpoint.timeline);
+        Ok(json!({ "note": note, "control": control }))
+    }
+    async fn revert(&self, world: &World, receipt: &Receipt) -> Result<()> {
+        let Some(pod) = receipt["pod"].as_str() else { return Ok(()) };
+        let running = |status: &Value| patroni::is_running_primary(status);
+        if !running(&patroni::status(&world.kube, pod).await?) {
+            patroni::restart(&world.kube, pod).await?;
+        }
+        while !running(&patroni::status(&world.kube, pod).await?) {
+            world.events.detail(format!("waiting for PostgreSQL of pod {pod} to run as primary"));
+            world.sleep(Duration::from_millis(200)).await?;
+        }
+        let addressed = |endpoints: Option<&Value>| match endpoints {
+            Some(e) if e["subsets"][0]["addresses"][0]["ip"].is_string() => Probe::Done,
+            _ => Probe::Pending("the source's Service has no endpoint yet".into()),
+        };
+        let cluster = &world.migration.source;
+        let limit = Duration::from_secs(60);
+        world
+            .kube
+            .wait(
+                &ENDPOINTS,
+                cluster,
+                "the source's Service to have its primary",
+                limit,
+                &world.cancel,
+                &world.events,
+                addressed,
+            )
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! `replica`: the target streams a physical copy; the window is the source's shutdown, a proof, and a promotion.
+
+use super::manifest;
+use crate::{
+    error::{Error, Result},
+    facts::{Facts, server::Database},
+    plan::Plan,
+    spec::{ConnectionObject, Migration},
+    step::{Hazard, Step},
+    steps::{
+        detach_operator::DetachOperator, gate::Gate, hook, pause_patroni::PausePatroni, prove_login::ProveLogin,
+        repair_logins::RepairLogins, replica::*, retire_source::RetireSource, start_apps::StartApps,
+        stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+/// Bytes per second that a base backup makes at the very least; slower is taken for stuck.
+const COPY_RATE: u64 = 4 * 1024 * 1024;
+
+pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
+    let main = main_database(migration, facts)?;
+    let guard = &migration.guardrails;
+    let size: u64 = facts.databases.iter().map(|d| d.size).sum();
+    let copy = Duration::from_secs(900 + size / COPY_RATE);
+    let apps: Vec<String> = migration.apps.iter().map(|app| app.workload.to_string()).collect();
+    let owner_secret = manifest::owner_secret(migration);
+    let streaming = |id| streaming::Streaming { id, lag: guard.lag_before, limit: copy };
+
+    let prepare: Vec<Arc<dyn Step>> = vec![
+        Arc::new(wal_retention::WalRetention),
+        Arc::new(owner_secret::OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() }),
+        Arc::new(create_target::CreateTarget {
+            manifest: manifest::replica(migration, facts, &main.name, &main.owner),
+        }),
+        Arc::new(make_bootable::MakeBootable { limit: copy }),
+        Arc::new(streaming("streaming-first")),
+        Arc::new(restart_target::RestartTarget),
+        Arc::new(streaming("streaming")),
+    ];
+    // Detaching and pausing take nothing from the app: they come before the window, not in it.
+    let script = |name, hazard| hook::step(migration, name, hazard);
+    let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
+    cutover.extend(script("before_cutover", Hazard::Disruptive)?);
+    cutover.push(Arc::new(DetachOperator));
+    cutover.push(Arc::new(PausePatroni));
+    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps }));
+    cutover.extend(script("stop_apps", Hazard::Disruptive)?);
+    cutover.push(Arc::new(fence_source::FenceSource));
+    cutover.push(Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }));
+    cutover.extend(script("before_promote", Hazard::Disruptive)?);
+    cutover.push(Arc::new(promote::Promote));
+    cutover.push(Arc::new(settle::Settle));
+    cutover.push(Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }));
+    cutover.push(Arc::new(ProveLogin {
+        owner: main.owner.clone(),
+        owner_secret: owner_secret.clone(),
+        database: main.name.clone(),
+    }));
+    cutover.extend(script("after_promote", Hazard::Disruptive)?);
+    cutover.push(Arc::new(switch(migration, &owner_secret, &main.name)));
+    cutover.push(Arc::new(StartApps { apps, hazard: Hazard::Disruptive }));
+    cutover.extend(script("start_apps", Hazard::Disruptive)?);
+    cutover.extend(script("health", Hazard::ReadOnly)?);
+    cutover.extend(script("verify", Hazard::ReadOnly)?);
+    cutover.push(Arc::new(clean_leftovers::CleanLeftovers { roles: false }));
+    let (instances, smart_shutdown) = (migration.target.instances, template_shutdown(migration));
+    cutover.push(Arc::new(grow_target::GrowTarget { instances, smart_shutdown }));
+    let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
+    finalize.extend(script("finalize", Hazard::Disruptive)?);
+    finalize.push(Arc::new(RetireSource));
+    finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
+    finalize.push(Arc::new(Tidy));
+    Plan::new(prepare, cutover, finalize)
+}
+
+pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> SwitchConnections {
+    let objects = migration.connections.iter().map(|c| match &c.object {
+        ConnectionObject::Secret(name) => format!("secret/{name}"),
+        ConnectionObject::ConfigMap(name) => format!("configmap/{name}"),
+    });
+    SwitchConnections { objects: objects.collect(), owner_secret: owner_secret.into(), database: database.into() }
+}
+
+/// The database whose owner CNPG looks after: the first one named in the file, else the largest.
+pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a Database> {
+    let named = migration.databases.first().and_then(|name| facts.databases.iter().find(|d| &d.name == name));
+    let main = named.or_else(|| facts.databases.iter().max_by_key(|d| d.size));
+    main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
+}
+
+fn template_shutdown(migration: &Migration) -> Option<i64> {
+    migration.target.template.as_ref()?["spec"]["smartShutdownTimeout"].as_i64()
+}

@@ -1,0 +1,177 @@
+//! Where a migration stands, from its journal: phase, step, outage, who holds it, what to type next.
+
+use super::{Page, Table, paint};
+use crate::{
+    journal::{Phase, Standing, State},
+    kube::lease::Holder,
+    plan::Plan,
+};
+use console::Style;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Everything that is shown.
+pub struct Status<'a> {
+    pub name: &'a str,
+    pub namespace: &'a str,
+    pub state: &'a State,
+    /// None: not begun, or made by another version.
+    pub plan: Option<&'a Plan>,
+    pub holder: Option<&'a Holder>,
+}
+
+const PHASES: [Phase; 3] = [Phase::Prepare, Phase::Cutover, Phase::Finalize];
+
+impl Status<'_> {
+    /// The phase that has begun and not ended.
+    pub fn under_way(&self) -> Option<Phase> {
+        PHASES.into_iter().rev().find(|p| self.state.has_begun(*p) && !self.state.has_ended(*p))
+    }
+
+    fn held(&self) -> bool {
+        self.holder.is_some_and(|h| !h.expired)
+    }
+
+    /// One phrase for where it stands.
+    pub fn standing(&self) -> String {
+        match self.under_way() {
+            Some(phase) if self.held() => format!("{phase} is running"),
+            Some(phase) => format!("{phase} began and did not end"),
+            None if self.state.has_ended(Phase::Finalize) => "finalized".into(),
+            None if self.state.has_ended(Phase::Cutover) => "cut over; the source is kept".into(),
+            None if self.state.restored.is_some() => "prepared; the last cutover was taken back".into(),
+            None if self.state.has_ended(Phase::Prepare) => "prepared".into(),
+            None => "not begun".into(),
+        }
+    }
+
+    /// The command to type next; None: nothing is left to do.
+    pub fn next(&self) -> Option<String> {
+        let verb = match self.under_way() {
+            Some(_) if self.held() => return Some(format!("kubectl pgmigrate status {} --watch", self.name)),
+            Some(_) => "resume",
+            None if self.state.has_ended(Phase::Finalize) => return None,
+            None if self.state.has_ended(Phase::Cutover) => "finalize",
+            None if self.state.has_ended(Phase::Prepare) => "cutover",
+            None => "prepare",
+        };
+        Some(format!("kubectl pgmigrate {verb} {}", self.name))
+    }
+
+    /// Steps of the phase that is shown: the one under way, else the last that ended.
+    fn steps(&self) -> Vec<(String, String)> {
+        let phase = self.under_way().or(PHASES.into_iter().rev().find(|p| self.state.has_ended(*p)));
+        match (self.plan, phase) {
+            (Some(plan), Some(phase)) => {
+                plan.steps(phase).iter().map(|step| (step.id(), step.describe().title)).collect()
+            }
+            _ => self.state.order.iter().map(|id| (id.clone(), id.clone())).collect(),
+        }
+    }
+
+    /// Seconds without the app: measured, or so far.
+    pub fn outage_seconds(&self) -> Option<f64> {
+        match (self.state.outage_millis, self.state.outage_began) {
+            (Some(millis), _) => Some(millis as f64 / 1000.0),
+            (None, Some(began)) => Some((Timestamp::now().duration_since(began).as_millis() as f64 / 1000.0).max(0.0)),
+            _ => None,
+        }
+    }
+
+    pub fn page(&self) -> Page {
+        Page { document: self.document(), names: vec![format!("migration/{}", self.name)], text: self.text() }
+    }
+
+    fn document(&self) -> Value {
+        let steps = self.steps();
+        let at = steps.iter().position(|(id, _)| !settled(self.state, id));
+        let step = at.map(|at| json!({ "number": at + 1, "of": steps.len(), "id": steps[at].0, "title": steps[at].1 }));
+        let rows: Vec<Value> = steps
+            .iter()
+            .map(|(id, title)| {
+                let record = self.state.step(id);
+                json!({
+                    "id": id, "title": title, "standing": record.standing, "started": record.started,
+                    "seconds": record.millis.map(|m| m as f64 / 1000.0), "error": record.error,
+                })
+            })
+            .collect();
+        json!({
+            "migration": self.name, "namespace": self.namespace, "state": self.standing(), "phase": self.under_way(),
+            "step": step, "steps": rows, "lag": lag(self.state), "outageSeconds": self.outage_seconds(),
+            "down": self.state.outage_began.is_some() && self.state.outage_millis.is_none(),
+            "restored": self.state.restored, "lock": self.holder, "last": self.state.last, "by": self.state.by,
+            "next": self.next(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut head = Table::new(&[]);
+        head.row(["migration", &format!("{} (namespace {})", self.name, self.namespace)]);
+        head.row(["state", &paint(Style::new().bold(), &self.standing())]);
+        if let Some(reason) = &self.state.restored {
+            head.row(["taken back", &format!("because of: {reason}")]);
+        }
+        if let Some(lag) = lag(self.state) {
+            head.row(["lag", &lag]);
+        }
+        if let Some(seconds) = self.outage_seconds() {
+            let over = if self.state.outage_millis.is_some() { "" } else { " so far: the app is down" };
+            head.row(["outage", &format!("{seconds:.1} s{over}")]);
+        }
+        if let Some(holder) = self.holder {
+            let expired = if holder.expired { ", expired" } else { "" };
+            head.row(["lock", &format!("{} since {}{expired}", holder.identity, holder.since)]);
+        }
+        if let (Some(last), Some(by)) = (self.state.last, &self.state.by) {
+            head.row(["last entry", &format!("{last:.0} by {by}")]);
+        }
+        let mut text = head.render(0);
+        if !self.state.steps.is_empty() {
+            text.push_str(&format!("\n{}", self.step_table()));
+        }
+        match self.next() {
+            Some(next) => text.push_str(&format!("\nnext: {next}\n")),
+            None => text.push_str("\nnothing is left to do\n"),
+        }
+        text
+    }
+
+    fn step_table(&self) -> String {
+        let mut table = Table::new(&["STEP", "STANDING", "SECONDS", "TITLE"]);
+        let steps = self.steps();
+        for (number, (id, title)) in steps.iter().enumerate() {
+            let record = self.state.step(id);
+            let seconds = record.millis.map_or("-".into(), |m| format!("{:.2}", m as f64 / 1000.0));
+            let title = record.error.as_ref().map_or(title.clone(), |e| format!("{title}: {e}"));
+            table.row([format!("{}/{}", number + 1, steps.len()), mark(record.standing), seconds, title]);
+        }
+        table.render(0)
+    }
+}
+
+fn settled(state: &State, id: &str) -> bool {
+    matches!(state.step(id).standing, Standing::Done | Standing::Found)
+}
+
+/// The last lag that a step wrote down, in its own words.
+fn lag(state: &State) -> Option<String> {
+    state.order.iter().rev().find_map(|id| match &state.step(id).evidence["lag"] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(bytes) => Some(format!("{bytes} bytes")),
+        _ => None,
+    })
+}
+
+fn mark(standing: Standing) -> String {
+    let (style, word) = match standing {
+        Standing::Never => (Style::new().dim(), "-"),
+        Standing::Started => (Style::new().yellow(), "started"),
+        Standing::Failed => (Style::new().red().bold(), "FAILED"),
+        Standing::Done => (Style::new().green(), "done"),
+        Standing::Found => (Style::new().green(), "was so"),
+        Standing::Reverting => (Style::new().yellow(), "undoing"),
+        Standing::Reverted => (Style::new().dim(), "undone"),
+    };
+    paint(style, word)
+}

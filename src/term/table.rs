@@ -1,0 +1,67 @@
+//! Columns without borders, as kubectl prints them.
+
+use console::measure_text_width as width;
+
+/// Rows of cells; the last column is cut to the terminal's width, and only on a terminal.
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+const GAP: usize = 3;
+
+impl Table {
+    /// An empty header makes a table without a heading.
+    pub fn new(header: &[&str]) -> Table {
+        let rows = if header.is_empty() { Vec::new() } else { vec![header.iter().map(|h| h.to_string()).collect()] };
+        Table { rows }
+    }
+
+    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    pub fn render(&self, indent: usize) -> String {
+        let terminal = console::Term::stdout();
+        let columns = if super::stdout_is_terminal() { terminal.size().1 as usize } else { usize::MAX };
+        self.render_in(indent, columns)
+    }
+
+    fn render_in(&self, indent: usize, columns: usize) -> String {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..count)
+            .map(|column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = " ".repeat(indent);
+            for (column, cell) in row.iter().enumerate() {
+                if column + 1 == row.len() {
+                    let left = columns.saturating_sub(width(&line)).max(12);
+                    line.push_str(&console::truncate_str(cell, left, "..."));
+                } else {
+                    line.push_str(cell);
+                    line.push_str(&" ".repeat(widths[column] - width(cell) + GAP));
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn columns_align_and_the_last_one_is_cut() {
+        let mut table = Table::new(&["NAME", "WHAT"]);
+        table.row(["a-long-name", "short"]);
+        table.row(["b", "a sentence that is longer than the terminal is wide"]);
+        assert_eq!(
+            table.render_in(0, 40),
+            "NAME          WHAT\na-long-name   short\nb             a sentence that is long...\n"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+-- What a Zalando cluster has in the way of roles: its own, the manifest's (md5), hand-made ones.
+SET password_encryption = 'md5';
+CREATE ROLE admin CREATEDB NOLOGIN;
+CREATE ROLE robot_zmon NOLOGIN;
+CREATE ROLE standby LOGIN REPLICATION PASSWORD 'standby';
+CREATE ROLE app_owner LOGIN PASSWORD 'owner-secret';
+CREATE ROLE app_rw LOGIN NOINHERIT PASSWORD 'rw-secret';
+CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss-secret';
+CREATE ROLE repl_user LOGIN REPLICATION PASSWORD 'repl-secret';
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE "Mixed Role" LOGIN CONNECTION LIMIT 7 VALID UNTIL '2031-01-01 00:00+00' PASSWORD 'mixed-secret';
+CREATE ROLE readers NOLOGIN;
+CREATE ROLE writers NOLOGIN;
+COMMENT ON ROLE "Mixed Role" IS 'it''s the mixed one';
+GRANT admin TO app_owner;
+GRANT readers TO app_rw WITH ADMIN OPTION;
+GRANT writers TO app_rw;
+GRANT pg_monitor TO "Mixed Role";
+GRANT pg_read_all_data TO readers;
+ALTER ROLE app_rw SET search_path = 'shop', public;
+ALTER ROLE app_rw SET statement_timeout = '30s';
+ALTER ROLE "Mixed Role" SET work_mem = '16MB';
+CREATE DATABASE app OWNER app_owner;
+ALTER ROLE app_rw IN DATABASE app SET lock_timeout = '3s';
+ALTER DATABASE app SET timezone = 'Europe/Paris';
+ALTER DATABASE app CONNECTION LIMIT 50;
+COMMENT ON DATABASE app IS 'the app';
+GRANT CONNECT ON DATABASE app TO readers;
