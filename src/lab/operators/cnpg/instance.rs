@@ -1,0 +1,377 @@
+//! The instance manager: one task per instance pod, from the start of its container to the end of the pod.
+//!
+//! It lives on while the operator's half is paused: promotion is its work alone, the restart after it is not.
+use super::{
+    CLUSTERS, Operator,
+    cluster::Cluster,
+    conf::{self, Role},
+    objects::{VERSION, now_micro},
+    place::Place,
+    podlog,
+    pods::{self, State},
+    primary, promotion, secrets, shutdown, sql,
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+/// What the pod's status endpoint says (`/pg/status` of the real one).
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The endpoint answers: the container runs.
+    pub manager: bool,
+    /// PostgreSQL answers.
+    pub running: bool,
+    pub primary: bool,
+    pub timeline: Option<u32>,
+    pub system_id: Option<String>,
+    pub pending_restart: bool,
+    pub ready: bool,
+    /// When PostgreSQL was last started.
+    pub started: Option<Instant>,
+}
+
+pub struct Instance {
+    pub place: Place,
+    pub serial: u32,
+    /// uid of the pod object.
+    pub uid: String,
+    report: Mutex<Report>,
+    /// The pod is to end.
+    pub gone: CancellationToken,
+    pub restarts: Mutex<u32>,
+}
+
+/// Why PostgreSQL's watch ended.
+enum Why {
+    Gone,
+    Died,
+    Fenced,
+}
+
+impl Instance {
+    pub fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn tell(&self, operator: &Operator, change: impl FnOnce(&mut Report)) {
+        change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+        operator.news.notify_waiters();
+    }
+
+    /// The Cluster as it is now; None: it is gone.
+    pub fn cluster(&self, operator: &Operator) -> Option<Cluster> {
+        operator.store.get(CLUSTERS, &self.place.namespace, &self.place.cluster).map(|object| Cluster::of(&object))
+    }
+
+    fn fenced(&self, operator: &Operator) -> bool {
+        self.cluster(operator).is_some_and(|cluster| cluster.fenced(&self.place.pod))
+    }
+
+    pub fn restarts(&self) -> u32 {
+        *self.restarts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the container's state, and with it Ready, into the pod.
+    pub fn show(&self, operator: &Operator, state: &State) {
+        pods::set(operator, &self.place, &self.uid, state, self.restarts());
+    }
+
+    pub fn set_ready(&self, operator: &Operator, ready: bool) {
+        if self.report().ready != ready {
+            self.show(operator, &State::Running { ready });
+            self.tell(operator, |report| report.ready = ready);
+        }
+    }
+}
+
+/// Starts the task of a pod that was just created.
+pub fn start(operator: &Arc<Operator>, place: Place, serial: u32, uid: String) {
+    let key = (place.namespace.clone(), place.pod.clone());
+    let (report, restarts) = (Mutex::default(), Mutex::default());
+    // Not a child of the lab's token: at its end the cluster's task ends the instances, each in order.
+    let instance = Arc::new(Instance { place, serial, uid, report, gone: CancellationToken::new(), restarts });
+    operator.instances().insert(key.clone(), instance.clone());
+    let operator = operator.clone();
+    tokio::spawn(async move {
+        instance.place.attach(&operator, "postgres");
+        live(&operator, &instance).await;
+        operator.node.detach(&key.0, &key.1);
+        operator.instances().remove(&key);
+        operator.news.notify_waiters();
+    });
+}
+
+/// Containers one after the other, with Kubernetes' back-off, until the pod is gone.
+async fn live(operator: &Operator, instance: &Instance) {
+    let mut pause = Duration::ZERO;
+    while !instance.gone.is_cancelled() {
+        let begun = Instant::now();
+        let Some(code) = container(operator, instance).await else { break };
+        instance.tell(operator, |report| *report = Report::default());
+        instance.show(operator, &State::Ended { code });
+        if begun.elapsed() > Duration::from_secs(600) {
+            pause = Duration::ZERO;
+        }
+        if !pause.is_zero() {
+            let (pod, namespace) = (&instance.place.pod, &instance.place.namespace);
+            let message = format!(
+                "back-off {}s restarting failed container=postgres pod={pod}_{namespace}({})",
+                pause.as_secs(),
+                instance.uid
+            );
+            instance.show(operator, &State::Waiting { reason: "CrashLoopBackOff", message });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = instance.gone.cancelled() => break,
+        }
+        pause = if pause.is_zero() {
+            operator.options.crash_backoff
+        } else {
+            (pause * 2).min(operator.options.crash_backoff * 30)
+        };
+        *instance.restarts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+    leave(operator, instance).await;
+}
+
+/// The pod's end: as gentle as the spec says, or at once when nobody will need the data.
+async fn leave(operator: &Operator, instance: &Instance) {
+    match instance.cluster(operator) {
+        Some(cluster) if !operator.stop.is_cancelled() => {
+            if instance.place.server.running() {
+                shutdown::smart_then_fast(&instance.place, cluster.smart_shutdown_timeout(), |_| {}).await;
+            }
+        }
+        _ => shutdown::immediate(&instance.place).await,
+    }
+}
+
+/// One container's life: its exit code, or None when the pod is gone.
+async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
+    let place = &instance.place;
+    instance.show(operator, &State::Running { ready: false });
+    instance.tell(operator, |report| report.manager = true);
+    place.log.info_with("Starting CloudNativePG Instance Manager", serde_json::json!({"version": VERSION}));
+    register(operator, instance);
+    let mut manager = Manager::default();
+    let fenced = instance.fenced(operator);
+    tokio::select! {
+        () = tokio::time::sleep(operator.options.fence_window) => {}
+        () = instance.gone.cancelled() => return None,
+    }
+    match (fenced, instance.fenced(operator)) {
+        (_, true) => wait_fenced(operator, instance, &mut manager).await?,
+        // Lifted between SetFencing and the postmaster's own look: its loop now waits for the end of a postmaster
+        // that has just been started (observed-physical.md 1.4).
+        (true, false) if !operator.options.fence_window.is_zero() => {
+            place.log.info("Instance restart requested, waiting for PostgreSQL to shut down");
+            manager.wedged = true;
+        }
+        _ => {}
+    }
+    loop {
+        if let Err(error) = start_postmaster(operator, instance).await? {
+            place.log.error("PostgreSQL process exited with errors", &error);
+            // One that was only too slow must not hold the data directory when the next container comes.
+            shutdown::immediate(place).await;
+            // The real container ends with 0 all the same (observed-physical.md 1.1).
+            return Some(0);
+        }
+        let why = manager.watch(operator, instance).await;
+        instance.tell(operator, |report| {
+            *report = Report { manager: true, ready: report.ready, primary: report.primary, ..Report::default() }
+        });
+        instance.set_ready(operator, false);
+        match why {
+            Why::Gone => return None,
+            Why::Fenced => wait_fenced(operator, instance, &mut manager).await?,
+            Why::Died if manager.wedged => {
+                place.log.info("PostgreSQL is shut down, starting the postmaster");
+                manager.wedged = false;
+            }
+            Why::Died => {
+                place.log.error("PostgreSQL process exited with errors", "exit status 1");
+                return Some(0);
+            }
+        }
+    }
+}
+
+/// The target primary says that it is here.
+fn register(operator: &Operator, instance: &Instance) {
+    let (namespace, cluster) = (&instance.place.namespace, &instance.place.cluster);
+    let _ = operator.store.update(CLUSTERS, namespace, cluster, |object| {
+        let status = &mut object["status"];
+        if status["targetPrimary"] == instance.place.pod.as_str() && status["currentPrimary"] != status["targetPrimary"]
+        {
+            status["currentPrimary"] = status["targetPrimary"].clone();
+            status["currentPrimaryTimestamp"] = now_micro().into();
+        }
+    });
+}
+
+/// None when the pod is gone.
+async fn wait_fenced(operator: &Operator, instance: &Instance, manager: &mut Manager) -> Option<()> {
+    let log = &instance.place.log;
+    log.info("Instance is fenced, won't start postgres right now");
+    while instance.fenced(operator) {
+        tokio::select! {
+            () = operator.nap(Duration::from_millis(250)) => {}
+            () = instance.gone.cancelled() => return None,
+        }
+    }
+    log.info("Fencing status changed, will not proceed with the reconciliation loop");
+    log.info("Instance restart requested, waiting for PostgreSQL to shut down");
+    log.info("PostgreSQL is shut down, starting the postmaster");
+    manager.not_before = Some(Instant::now() + operator.options.unfence_pause);
+    Some(())
+}
+
+/// Configuration, then the server. None: the pod is gone. Err: why it did not come up.
+pub async fn start_postmaster(operator: &Operator, instance: &Instance) -> Option<Result<(), String>> {
+    let cluster = instance.cluster(operator).filter(|_| !operator.stop.is_cancelled())?;
+    let place = &instance.place;
+    let role = conf::role(&cluster, &place.pod);
+    let prepared = || -> Result<(), String> {
+        secrets::install(operator, place).map_err(|error| error.to_string())?;
+        conf::refresh(operator, &cluster, place, role)?;
+        let signal = place.data().join("standby.signal");
+        // Taken away only by a promotion.
+        if role != Role::Primary && !signal.exists() { super::basebackup::standby_signal(place) } else { Ok(()) }
+    };
+    if let Err(error) = prepared() {
+        return Some(Err(error));
+    }
+    let follow = tokio::spawn(podlog::follow(place.server.log.clone(), place.log.clone()));
+    place.follower.replace(follow.abort_handle());
+    if let Some((parameter, path)) = conf::foreign_file(place.data()) {
+        refuse(place, &parameter, &path);
+        return Some(Err("exit status 1".into()));
+    }
+    tokio::select! {
+        started = place.server.start(&[]) => Some(started.map_err(|failure| failure.0)),
+        () = instance.gone.cancelled() => None,
+    }
+}
+
+/// What the server says in a pod where the source's paths do not exist.
+fn refuse(place: &Place, parameter: &str, path: &str) {
+    if parameter == "hba_file" {
+        place.log.server("LOG", "58P01", &format!("could not open file \"{path}\": No such file or directory"));
+        place.log.server("FATAL", "XX000", &format!("could not load {path}"));
+        place.log.server("LOG", "00000", "database system is shut down");
+    } else {
+        place.log.server("FATAL", "58P01", &format!("data directory \"{path}\" does not exist"));
+    }
+}
+
+/// What the manager remembers between looks.
+#[derive(Default)]
+pub struct Manager {
+    pub wedged: bool,
+    /// No reconciliation before this.
+    pub not_before: Option<Instant>,
+    pub primary: primary::Memory,
+    reported: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+impl Manager {
+    /// Looks after a running server until something ends that.
+    async fn watch(&mut self, operator: &Operator, instance: &Instance) -> Why {
+        self.answered = None;
+        self.started(operator, instance);
+        loop {
+            if instance.gone.is_cancelled() {
+                return Why::Gone;
+            }
+            let Some(cluster) = instance.cluster(operator) else { return Why::Gone };
+            if !instance.place.server.running() {
+                return Why::Died;
+            }
+            if cluster.fenced(&instance.place.pod) {
+                instance.place.log.info("Fencing PostgreSQL instance");
+                shutdown::fast(&instance.place, || {}).await;
+                return Why::Fenced;
+            }
+            if self.reported.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                self.look(operator, instance).await;
+            }
+            if !self.wedged && self.not_before.is_none_or(|at| at <= Instant::now()) {
+                self.reconcile(operator, instance, &cluster).await;
+            }
+            tokio::select! {
+                () = operator.nap(Duration::from_millis(250)) => {}
+                () = instance.gone.cancelled() => {}
+            }
+        }
+    }
+
+    /// After every start: the first look comes at once, and what a primary applies is applied again.
+    pub fn started(&mut self, operator: &Operator, instance: &Instance) {
+        self.reported = None;
+        self.primary = primary::Memory::default();
+        instance.tell(operator, |report| {
+            report.started = Some(Instant::now());
+            report.running = true;
+        });
+    }
+
+    /// Asks the server how it is and tells the operator; the readiness probe is part of it.
+    pub async fn look(&mut self, operator: &Operator, instance: &Instance) {
+        const STATE: &str = "SELECT pg_is_in_recovery(), (SELECT timeline_id FROM pg_control_checkpoint()), \
+            (SELECT system_identifier FROM pg_control_system()), \
+            (SELECT count(*) FROM pg_settings WHERE pending_restart), \
+            CASE WHEN NOT pg_is_in_recovery() THEN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END";
+        let Ok(rows) = sql::rows(&instance.place, "postgres", STATE).await else { return };
+        let Some(row) = rows.into_iter().next() else { return };
+        let field = |n: usize| row.get(n).cloned().flatten();
+        self.reported = Some(Instant::now());
+        let answered = *self.answered.get_or_insert_with(Instant::now);
+        let seen = Report {
+            manager: true,
+            running: true,
+            primary: field(0).as_deref() == Some("f"),
+            // A primary's WAL names its timeline at once; the control file only after the next checkpoint.
+            timeline: field(4).or(field(1)).and_then(|text| text.parse().ok()),
+            system_id: field(2),
+            pending_restart: field(3).is_some_and(|count| count != "0"),
+            ..instance.report()
+        };
+        let before = instance.report();
+        let differs = (before.primary, before.timeline, &before.system_id, before.pending_restart)
+            != (seen.primary, seen.timeline, &seen.system_id, seen.pending_restart);
+        if differs {
+            instance.tell(operator, |report| *report = seen);
+        }
+        if answered.elapsed() >= operator.options.readiness_delay {
+            instance.set_ready(operator, true);
+        } else {
+            self.reported = None;
+        }
+    }
+
+    async fn reconcile(&mut self, operator: &Operator, instance: &Instance, cluster: &Cluster) {
+        let role = conf::role(cluster, &instance.place.pod);
+        let in_recovery = !instance.report().primary;
+        if instance.report().system_id.is_none() {
+            return; // not looked yet
+        }
+        if role == Role::Primary && in_recovery && instance.place.data().join("standby.signal").exists() {
+            promotion::promote(operator, instance, self).await;
+        } else if role != Role::Primary && !in_recovery {
+            promotion::demote(operator, instance, self).await;
+        }
+        // The Cluster may have moved on meanwhile.
+        let Some(cluster) = instance.cluster(operator) else { return };
+        promotion::apply_configuration(operator, instance, &cluster, self).await;
+        promotion::restart_if_asked(operator, instance, self).await;
+        if instance.report().primary && instance.place.server.running() {
+            self.primary.reconcile(operator, instance, &cluster).await;
+        }
+    }
+}
