@@ -116,7 +116,8 @@ async fn a_side_that_cannot_be_asked_is_inconclusive_and_other_errors_can_be_cau
     let verdicts = outcome.unwrap().unwrap().verdicts;
     assert_eq!(verdicts.iter().map(|v| v.verdict).collect::<Vec<_>>(), [Verdict::Inconclusive; 2]);
     assert!(verdicts[0].detail.contains("there is no cluster to ask"), "{verdicts:?}");
-    let caught = run(r#"fn health(m) { try { sql("source", "select 1") } catch (e) { `${e}` } }"#, "health").await;
+    let caught =
+        run(r#"fn health(m) { try { sql("source", "select 1"); } catch (e) { return `${e}`; } }"#, "health").await;
     assert_eq!(caught.unwrap().unwrap().value, "there is no cluster to ask: the script runs offline");
 }
 
@@ -126,27 +127,15 @@ async fn errors_show_the_line_a_caret_and_the_way_there() {
         "fn verify(m) {\n    let n = 1;\n    counts(n);\n}\n\nfn counts(n) {\n    sacle(\"deployment/web\", n);\n}\n";
     let error = run(text, "verify").await.unwrap_err();
     assert_eq!(error.kind, Kind::Usage);
-    snapbox::assert_data_eq!(
+    assert_eq!(
         error.to_string(),
-        snapbox::str![[r#"
-test.rhai:7:5: unknown function sacle(); did you mean scale()?
-    7 |     sacle("deployment/web", n);
-      |     ^
-      in counts(), called at test.rhai:3:5
-      in verify()
-"#]]
-        .raw()
+        "test.rhai:7:5: unknown function sacle(); did you mean scale()?\n    7 |     sacle(\"deployment/web\", n);\n      |     ^\n      \
+         in counts(), called at test.rhai:3:5\n      in verify()"
     );
     let error = run("fn verify(m) {\n\tlet x = m.nmae;\n}", "verify").await.unwrap_err().to_string();
-    snapbox::assert_data_eq!(
+    assert_eq!(
         error,
-        snapbox::str![[r#"
-test.rhai:2:12: unknown property: 'nmae'
-    2 | 	let x = m.nmae;
-      | 	          ^
-      in verify()
-"#]]
-        .raw()
+        "test.rhai:2:12: property not found: nmae\n    2 | \tlet x = m.nmae;\n      | \t          ^\n      in verify()"
     );
     let error = run("fn verify(m) {\n    if {\n}", "verify").await.unwrap_err().to_string();
     assert!(error.starts_with("test.rhai:2:8: ") && error.contains("    2 |     if {"), "{error}");
@@ -160,13 +149,20 @@ async fn what_does_not_end_by_itself_is_ended() {
         ("loop { }", "more operations than it may"),
         (r#"let s = "x"; loop { s += s; }"#, "larger than a script may make it"),
         ("let a = []; loop { a.push(a); }", "larger than a script may make it"),
-        (r#"let m = #{}; let n = 0; loop { m[`${n}`] = "x"; n += 1; }"#, "larger than a script may make it"),
         ("let a = []; a.pad(2000000000, 0);", "larger than a script may make it"),
         ("verify(m);", "call each other too deep"),
     ] {
         let error = run(&format!("fn verify(m) {{ {body} }}"), "verify").await.unwrap_err().to_string();
         assert!(error.contains(expected), "{body}: {error}");
     }
+    // Stored through an index, which rhai's own limits do not see.
+    let text = r#"fn verify(m) { let big = ""; big.pad(1000000, 'x'); let kept = #{}; let n = 0; loop { kept[`${n}`] = big + n; n += 1; } }"#;
+    let limits = script::Limits { growth: 48 << 20, ..Default::default() };
+    let host = Arc::new(Dry::offline(Events::silent()));
+    let cancel = CancellationToken::new();
+    let text = script(text);
+    let bomb = script::run_hook_within(&text, "verify", json!({}), host, cancel, Duration::from_secs(60), limits);
+    assert!(bomb.await.unwrap_err().to_string().contains("more memory than it may"));
     for body in [r#"eval("1")"#, r#"import "x" as x;"#] {
         assert!(run(&format!("fn verify(m) {{ {body} }}"), "verify").await.is_err(), "{body}");
     }
@@ -236,7 +232,7 @@ fn the_linter_finds_what_would_fail_late() {
         ),
         ("log(\"hello\");", "1:1: only const and fn may stand outside a function"),
         ("import \"x\" as x;", "1:1: import: a script is one file, because its digest is what the journal holds"),
-        ("fn verify(m) { m.apps.lenght(); }", "1:23: unknown function lenght(); did you mean length()?"),
+        ("fn verify(m) { m.name.spilt(); }", "1:23: unknown function spilt(); did you mean split()?"),
     ] {
         let problems = script::check(&script(text));
         let found: Vec<String> = problems.iter().map(|p| format!("{}:{}: {}", p.line, p.column, p.what)).collect();
@@ -249,7 +245,7 @@ fn the_linter_finds_what_would_fail_late() {
 #[test]
 fn the_linter_accepts_what_works() {
     let text = r#"
-        /// Closures, maps of functions, methods, optional arguments.
+        // Closures, maps of functions, methods, optional arguments.
         const TABLES = ["a", "b"];
         fn verify(m) {
             let double = |x| x * 2;

@@ -124,12 +124,11 @@ async fn facts(db: &mut Db, databases: &[String], major: u32) -> Result<BTreeSet
         many::<Membership>(db, include_str!("../postgres/sql/carried_memberships.sql"), &[], "memberships");
     facts.extend(memberships.await?.iter().filter_map(|m| m.told(major)));
     let names = databases.join("\n");
-    let settings =
-        many::<Setting>(db, include_str!("../postgres/sql/carried_settings.sql"), &[&names], "settings").await?;
-    facts.extend(settings.iter().filter_map(Setting::told));
-    let databases =
-        many::<Base>(db, include_str!("../postgres/sql/carried_databases.sql"), &[&names], "databases").await?;
-    facts.extend(databases.iter().flat_map(Base::told));
+    let named = [names.as_str()];
+    let settings = many::<Setting>(db, include_str!("../postgres/sql/carried_settings.sql"), &named, "settings");
+    facts.extend(settings.await?.iter().filter_map(Setting::told));
+    let databases = many::<Base>(db, include_str!("../postgres/sql/carried_databases.sql"), &named, "databases");
+    facts.extend(databases.await?.iter().flat_map(Base::told));
     Ok(facts)
 }
 

@@ -11,7 +11,7 @@ pub mod zalando;
 use crate::{error::Result, kube::Kube, spec::Migration};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a strategy makes its plan from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Facts {
     pub databases: Vec<server::Database>,
     pub roles: Vec<server::Role>,
     pub settings: server::Settings,
+    /// Names of the extensions in the databases to move, plpgsql included.
+    #[serde(default)]
+    pub extensions: Vec<String>,
     /// The settings that a standby must not have lower than its primary.
     pub standby_minimum: BTreeMap<String, String>,
     /// Login roles with an md5 hash whose password is in no operator Secret.
@@ -41,6 +44,7 @@ pub async fn gather(kube: &Kube, migration: &Migration) -> Result<Facts> {
     let roles = server::roles(&mut db).await?;
     let settings = server::settings(&mut db).await?;
     let standby_minimum = server::standby_minimum(&mut db).await?;
+    let extensions = extensions(kube, &source, &databases).await?;
     let unknown_passwords = unknown_passwords(kube, &migration.source, &roles).await;
     Ok(Facts {
         target: cnpg::target(kube, &migration.target.cluster).await?,
@@ -50,9 +54,19 @@ pub async fn gather(kube: &Kube, migration: &Migration) -> Result<Facts> {
         databases,
         roles,
         settings,
+        extensions,
         standby_minimum,
         unknown_passwords,
     })
+}
+
+async fn extensions(kube: &Kube, source: &zalando::Source, databases: &[server::Database]) -> Result<Vec<String>> {
+    let mut all = BTreeSet::new();
+    for database in databases {
+        let mut db = zalando::open_source(kube, source, &database.name).await?;
+        all.extend(server::extensions(&mut db).await?);
+    }
+    Ok(all.into_iter().collect())
 }
 
 async fn unknown_passwords(kube: &Kube, cluster: &str, roles: &[server::Role]) -> Vec<String> {

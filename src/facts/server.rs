@@ -147,6 +147,17 @@ pub async fn leftovers(db: &mut Db) -> Result<Vec<Leftover>> {
     many(db, include_str!("../postgres/sql/leftovers.sql"), &[], "Spilo's objects").await
 }
 
+/// Names of the extensions of the database the session is in.
+pub async fn extensions(db: &mut Db) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Extension {
+        name: String,
+    }
+    let all =
+        many::<Extension>(db, "SELECT extname AS name FROM pg_catalog.pg_extension ORDER BY 1", &[], "extensions");
+    Ok(all.await?.into_iter().map(|e| e.name).collect())
+}
+
 /// A session of somebody else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Client {

@@ -212,9 +212,10 @@ impl Server {
         if self.running() { stopped.map(drop) } else { Ok(()) }
     }
 
-    /// Whether the process that postmaster.pid names is alive (whoever started it).
+    /// Whether the process that postmaster.pid names is alive (whoever started it) and works in this data directory: the
+    /// number in a file that a dead lab left behind may be somebody else's by now.
     pub fn running(&self) -> bool {
-        self.pid().is_some_and(child::alive)
+        self.pid().is_some_and(|pid| child::alive(pid) && child::works_in(pid, &self.data))
     }
 
     /// The postmaster's process id, from postmaster.pid.

@@ -3,6 +3,8 @@
 mod client;
 mod list;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use list::{Object, Total};
 pub use store::Store;

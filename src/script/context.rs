@@ -33,6 +33,7 @@ pub(super) struct HostError(pub Arc<Error>);
 pub(super) enum Ended {
     Cancelled,
     Deadline,
+    Memory,
     Refused(String),
 }
 

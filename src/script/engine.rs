@@ -15,10 +15,13 @@ pub struct Limits {
     pub string: usize,
     /// Elements of any one array or map, those inside it included.
     pub elements: usize,
+    /// Bytes by which the process may grow meanwhile. rhai does not measure what is stored through an index
+    /// (`m[k] = v`), so a loop of those would pass the limits above.
+    pub growth: u64,
 }
 impl Default for Limits {
     fn default() -> Self {
-        Limits { operations: 5_000_000, string: 4 << 20, elements: 100_000 }
+        Limits { operations: 5_000_000, string: 1 << 20, elements: 100_000, growth: 256 << 20 }
     }
 }
 
@@ -51,15 +54,31 @@ fn harden(engine: &mut Engine, limits: Limits) {
 }
 
 /// Ends the script soon after a cancel or its deadline; natives watch both themselves ([`Run::wait`]).
-pub(super) fn watch(engine: &mut Engine, run: Run) {
-    let printer = run.clone();
-    let debugger = run.clone();
+pub(super) fn watch(engine: &mut Engine, run: Run, limits: Limits) {
+    let (printer, debugger) = (run.clone(), run.clone());
+    let most = peak_memory() + limits.growth;
     engine
         .on_progress(move |operations| {
-            // The clock is asked now and then: it costs more than the operation.
-            let due = operations % 256 == 0;
-            due.then(|| run.ended()).flatten().map(|why: Ended| Dynamic::from(why))
+            // Now and then: asking costs more than an operation, and 64 of them make 64 strings at most.
+            if operations % 64 != 0 {
+                return None;
+            }
+            let why = run.ended().or_else(|| (peak_memory() > most).then_some(Ended::Memory));
+            why.map(Dynamic::from)
         })
         .on_print(move |text| printer.host().log(text))
         .on_debug(move |text, _, at| debugger.host().log(&format!("{at:?} {text}")));
+}
+
+/// The most the process ever had in memory, in bytes; 0 where it cannot be known.
+fn peak_memory() -> u64 {
+    // SAFETY: rusage is plain numbers, for which all zeroes is a value; getrusage writes only into it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    // Kilobytes everywhere but on macOS (getrusage(2) of each).
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit
 }

@@ -84,6 +84,7 @@ fn tell(error: EvalAltResult, hook: &str, functions: &[&str]) -> Error {
             }
             Some(Ended::Cancelled) => Error::new(Kind::Interrupted, "the script was stopped"),
             Some(Ended::Deadline) => Error::failed("the script took longer than it may"),
+            Some(Ended::Memory) => Error::failed("the script uses more memory than it may"),
             None => Error::bug("the script ended for an unknown reason"),
         },
         EvalAltResult::ErrorRuntime(value, _) => match value.clone().try_cast::<HostError>() {

@@ -31,7 +31,7 @@ pub const HOOKS: [Hook; 11] = [
     hook("before_promote", true, true, "the source is fenced, the target has everything: the last moment to refuse"),
     hook("after_promote", true, false, "the target is writable, no app is connected yet"),
     hook("start_apps", true, false, "after the listed apps are started on the target"),
-    hook("health", false, false, "after the apps are started, until it passes or the budget ends"),
+    hook("health", false, false, "after the apps are started on the target: are they well?"),
     hook("verify", false, false, "after health, and with `kubectl pgmigrate verify`"),
     Hook {
         params: &["m", "error"],

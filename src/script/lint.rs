@@ -29,13 +29,16 @@ pub struct Problem {
 
 /// Everything wrong with the script that can be seen without running it; in the order of the file.
 pub fn check(script: &Script) -> Vec<Problem> {
-    let (engine, functions) = engine::build(Limits::default());
+    let (mut engine, functions) = engine::build(Limits::default());
+    // As written: the optimizer folds what it can, and drops calls that no branch reaches.
+    engine.set_optimization_level(rhai::OptimizationLevel::None);
     let ast = match engine.compile(&script.text) {
         Ok(ast) => ast,
         Err(error) => {
             let (line, column) = place(error.position());
             let text = frames::parse_error(script, &error).what;
-            let what = text.lines().next().unwrap_or_default().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            let what = first.strip_prefix(&format!("{}:{line}:{column}: ", script.name)).unwrap_or(first).to_string();
             return vec![Problem { line, column, what, text }];
         }
     };

@@ -113,7 +113,7 @@ pub async fn run_hook_within(
 
 fn call(script: &Script, hook: &'static Hook, m: Value, run: Run, limits: Limits) -> Result<Option<HookOutcome>> {
     let (mut engine, functions) = engine::build(limits);
-    engine::watch(&mut engine, run.clone());
+    engine::watch(&mut engine, run.clone(), limits);
     let ast = engine.compile(&script.text).map_err(|e| frames::parse_error(script, &e))?;
     if !ast.iter_fn_def().any(|f| f.name == hook.name && f.params.len() == hook.params.len()) {
         let other = ast.iter_fn_def().any(|f| f.name == hook.name);

@@ -130,3 +130,30 @@ impl Files for Embedded {
         found.map(|(_, text)| (*text).into()).ok_or_else(|| format!("{name:?} is not built in"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_file_wins_and_the_built_in_one_comes_last() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let here = dir.path();
+        let found = || find_in(here, Some("mastodon"), None, None).expect("one is built in").path;
+        assert_eq!(found(), None);
+        // From the last looked at to the first: each new one is found instead.
+        for place in candidates("mastodon").iter().rev() {
+            let file = here.join(place);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+            for (name, text) in builtin("mastodon").expect("built in") {
+                let at = if *name == "migration.yaml" { file.clone() } else { file.with_file_name(name) };
+                std::fs::write(at, text).expect("written");
+            }
+            assert_eq!(found(), Some(file));
+        }
+        let none = find_in(here, None, None, None).expect_err("which?").to_string();
+        assert_eq!(none, "which migration? known: mastodon");
+        let path = find_in(here, Some("./mastodon.yaml"), None, None).expect_err("a path");
+        assert_eq!(path.hint.as_deref(), Some("kubectl pgmigrate check -f ./mastodon.yaml"));
+    }
+}

@@ -8,6 +8,7 @@ mod find;
 mod parse;
 mod schema;
 mod strict;
+mod target;
 pub mod template;
 pub mod units;
 mod words;

@@ -132,3 +132,35 @@ fn guardrails() -> Value {
         }),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_the_keys_that_the_parser_takes() {
+        let schema = schema();
+        let at = "/properties/spec/properties";
+        for (pointer, keys) in [
+            ("", parse::ROOT),
+            ("/properties/metadata", parse::METADATA),
+            ("/properties/spec", parse::SPEC),
+            (&format!("{at}/source"), parse::SOURCE),
+            (&format!("{at}/source/properties/zalando"), parse::ZALANDO),
+            (&format!("{at}/target"), parse::TARGET),
+            (&format!("{at}/target/properties/cnpg"), parse::CNPG),
+            (&format!("{at}/target/properties/cnpg/properties/pooler"), parse::POOLER),
+            (&format!("{at}/target/properties/cnpg/properties/backup"), parse::BACKUP),
+            (&format!("{at}/apps/items"), parse::APP),
+            (&format!("{at}/connections/items"), parse::CONNECTION),
+            (&format!("{at}/guardrails"), parse::GUARDRAILS),
+        ] {
+            let object = schema.pointer(pointer).and_then(Value::as_object);
+            let object = object.unwrap_or_else(|| panic!("no {pointer}"));
+            assert_eq!(object["additionalProperties"], false, "{pointer}");
+            let found: Vec<&str> =
+                object["properties"].as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
+            assert_eq!(found, keys, "{pointer}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The closed list of steps, one file each.
 
 pub mod detach_operator;
+pub mod dump;
 mod ends;
 pub mod gate;
 pub mod hook;

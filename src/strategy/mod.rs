@@ -1,5 +1,6 @@
 //! Facts -> plan, one file a strategy; pure.
 
+pub mod dump;
 mod manifest;
 mod replica;
 

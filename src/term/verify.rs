@@ -1,48 +1,77 @@
-//! What a comparison of both ends found.
+//! What a comparison of both ends found: a report a database, and the script's own queries.
 
-use super::{
-    Page, Table,
-    checks::{Verdict, mark},
-};
+use super::{Page, Table, paint};
+use crate::verify::{Item, Report, Verdict};
+use console::Style;
 use serde::Serialize;
 use serde_json::json;
 
-/// One thing compared: a table's rows, a sequence's state, a script's query.
-#[derive(Debug, Clone, Serialize)]
-pub struct Line {
-    pub what: String,
-    pub source: String,
-    pub target: String,
-    pub status: Verdict,
-    /// What a difference means, or why it could not be looked at.
-    pub why: Option<String>,
+/// Everything that was looked at.
+#[derive(Debug, Default, Serialize)]
+pub struct Verified {
+    pub databases: Vec<Report>,
+    /// The `verify` hook's checks, in its order.
+    pub script: Vec<Item>,
 }
 
-pub fn page(migration: &str, lines: &[Line]) -> Page {
-    let names = lines.iter().filter(|l| l.status != Verdict::Pass).map(|l| l.what.clone()).collect();
-    let result = if lines.is_empty() {
-        Verdict::Unknown
-    } else if lines.iter().any(|l| l.status == Verdict::Fail) {
-        Verdict::Fail
-    } else if lines.iter().any(|l| l.status == Verdict::Unknown) {
-        Verdict::Unknown
-    } else {
-        Verdict::Pass
-    };
-    Page { document: json!({ "migration": migration, "result": result, "compared": lines }), names, text: text(lines) }
-}
-
-fn text(lines: &[Line]) -> String {
-    let mut table = Table::new(&["RESULT", "WHAT", "SOURCE", "TARGET", "WHY"]);
-    for line in lines {
-        table.row([
-            mark(line.status),
-            line.what.clone(),
-            line.source.clone(),
-            line.target.clone(),
-            line.why.clone().unwrap_or_default(),
-        ]);
+impl Verified {
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.databases.iter().flat_map(|report| &report.items).chain(&self.script)
     }
-    let same = lines.iter().filter(|l| l.status == Verdict::Pass).count();
-    format!("{}\n{same} of {} the same on both ends\n", table.render(0), lines.len())
+
+    /// The worst of all; inconclusive when nothing was looked at.
+    pub fn overall(&self) -> Verdict {
+        let of_databases = self.databases.iter().map(|report| report.overall);
+        of_databases.chain(self.script.iter().map(|item| item.verdict)).max().unwrap_or(Verdict::Inconclusive)
+    }
+
+    /// Short of `all`, what passed and is not a table is only counted.
+    pub fn page(&self, migration: &str, all: bool) -> Page {
+        let problems = self.items().filter(|item| item.verdict != Verdict::Pass);
+        Page {
+            document: json!({ "migration": migration, "result": self.overall(), "databases": self.databases, "script": self.script }),
+            names: problems.map(|item| item.name.clone()).collect(),
+            text: self.text(all),
+        }
+    }
+
+    fn text(&self, all: bool) -> String {
+        let mut table = Table::new(&["RESULT", "DATABASE", "WHAT", "NAME", "SOURCE", "TARGET", "NOTE"]);
+        let shown = |item: &&Item| {
+            all || item.verdict != Verdict::Pass || matches!(item.kind.as_str(), "rows" | "data" | "script")
+        };
+        for item in self.items().filter(shown) {
+            let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+            table.row([
+                mark(item.verdict),
+                item.database.clone(),
+                item.kind.clone(),
+                item.name.clone(),
+                side(&item.source),
+                side(&item.target),
+                item.note.clone().unwrap_or_default(),
+            ]);
+        }
+        let mut text = table.render(0);
+        for report in &self.databases {
+            text.push_str(&format!(
+                "\n{}\n  seen at {}, source at {}, target at {}\n",
+                report.summary(),
+                report.at,
+                report.source_lsn,
+                report.target_lsn
+            ));
+        }
+        text.push_str(&format!("\nresult: {}\n", mark(self.overall())));
+        text
+    }
+}
+
+fn mark(verdict: Verdict) -> String {
+    let style = match verdict {
+        Verdict::Pass => Style::new().green(),
+        Verdict::Inconclusive => Style::new().magenta(),
+        Verdict::Fail => Style::new().red().bold(),
+    };
+    paint(style, &verdict.to_string())
 }

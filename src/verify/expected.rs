@@ -96,6 +96,9 @@ fn operators(kind: &str, id: &str, source: Option<&str>, target: Option<&str>) -
             Some("rights on an extension that CNPG manages or that was left behind")
         }
         "publication" | "subscription" if id.starts_with("pgmigrate") => Some("of this program"),
+        "subscription" if source.is_some() && target.is_some() => {
+            Some("a restored subscription is disabled until somebody enables it")
+        }
         "catalogue privileges" if only_admin(source, target) => Some("rights of Spilo's own roles"),
         "comment" if target.is_none() && id.split(' ').next_back().is_some_and(spilo_schema) => {
             Some("Spilo's own schema, left behind")

@@ -2,6 +2,7 @@
 use std::{
     io,
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, ExitStatus},
     sync::{
         OnceLock,
@@ -77,4 +78,13 @@ pub(super) fn alive(pid: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
     state.is_some_and(|rest| !rest.starts_with(['Z', 'X']))
+}
+
+/// A postmaster's working directory is its data directory. True where that cannot be seen.
+pub(super) fn works_in(pid: u32, data: &Path) -> bool {
+    let (there, here) = (std::fs::read_link(format!("/proc/{pid}/cwd")), data.canonicalize());
+    match (there, here) {
+        (Ok(there), Ok(here)) => there == here,
+        _ => true,
+    }
 }

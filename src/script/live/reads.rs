@@ -21,6 +21,8 @@ const BODY_MOST: usize = 1 << 20;
 impl Live {
     pub(super) async fn read(&self, side: Side, query: &str, args: &[String]) -> Result<Vec<Row>> {
         no_secrets(query)?;
+        // A session may wrap it in a query of its own.
+        let query = query.trim().trim_end_matches(';');
         self.session(side, |mut db| async move {
             db.run(BEGIN).await?;
             let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -144,10 +144,10 @@ fn overriding(operator: &Operator, cluster: &Cluster, place: &Place, role: Role)
         }
         Role::Standby => external::join(&to_primary(operator, cluster, place)?),
     };
-    let mut text = setting("restore_command", "false") + &setting("recovery_target_timeline", "latest");
-    text += &setting("primary_conninfo", &conninfo);
+    let mut text = setting("restore_command", "false") + setting("recovery_target_timeline", "latest").as_str();
+    text += setting("primary_conninfo", &conninfo).as_str();
     if role == Role::Standby {
-        text += &setting("primary_slot_name", &slot(&place.instance));
+        text += setting("primary_slot_name", &slot(&place.instance)).as_str();
     }
     Ok(text)
 }

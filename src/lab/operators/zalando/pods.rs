@@ -1,5 +1,12 @@
 //! StatefulSet controller and kubelet for Spilo's sets: pods, their volumes, and the Patroni member behind each.
-use super::{Context, Key, dcs::Dcs, ha, manifest::text, member::Member, objects, rest, spilo};
+use super::{
+    Context, Key,
+    dcs::Dcs,
+    ha,
+    manifest::text,
+    member::{Member, Work},
+    objects, rest, spilo,
+};
 use crate::lab::{
     node::Sandbox,
     servers::{Server, make_dir},
@@ -9,8 +16,9 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::MutexGuard, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 struct Running {
@@ -19,6 +27,18 @@ struct Running {
     stop: CancellationToken,
     tasks: [JoinHandle<()>; 2],
 }
+
+impl Running {
+    /// Ends the loop and the REST interface between two turns; in the middle of one that takes long (a base backup).
+    async fn quiet(&self) -> Option<MutexGuard<'_, Work>> {
+        self.stop.cancel();
+        let turn = tokio::time::timeout(PATIENCE, self.member.work.lock()).await.ok();
+        self.tasks.iter().for_each(JoinHandle::abort);
+        turn
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub struct Pods {
@@ -95,9 +115,9 @@ impl Pods {
     async fn end(&mut self, context: &Context, key: &Key) {
         let Some(run) = self.running.remove(key) else { return };
         context.members.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        run.stop.cancel();
-        run.tasks.iter().for_each(JoinHandle::abort);
         context.node.detach(&key.0, &key.1);
+        // A start under way must come to its end, or the server it makes outlives its pod.
+        let _turn = run.quiet().await;
         if let Err(failure) = run.member.server.stop("immediate").await {
             run.member.error("container end", &failure);
         }
@@ -106,8 +126,7 @@ impl Pods {
     /// The lab ends: servers are shut down in order.
     pub async fn end_all(&mut self) {
         let ends = std::mem::take(&mut self.running).into_values().map(|run| async move {
-            run.stop.cancel();
-            run.tasks.iter().for_each(JoinHandle::abort);
+            let _turn = run.quiet().await;
             if let Err(failure) = run.member.server.stop("fast").await {
                 run.member.error("container end", &failure);
             }

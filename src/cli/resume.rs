@@ -1,0 +1,74 @@
+use super::{context::Context, drive::Drive, global::Which};
+use crate::{
+    error::{Error, Result},
+    journal::{Entry, Journal, Phase, What},
+};
+
+#[derive(clap::Args)]
+pub struct Resume {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Resume {
+    pub async fn run(self, context: &Context) -> Result<()> {
+        let (migration, kube) = context.open(&self.which).await?;
+        let name = migration.name.clone();
+        let journal = Journal::read(&kube, &name).await?;
+        let state = journal.state();
+        let under_way = [Phase::Finalize, Phase::Cutover, Phase::Prepare]
+            .into_iter()
+            .find(|phase| state.has_begun(*phase) && !state.has_ended(*phase));
+        let Some(phase) = under_way else {
+            return Err(Error::usage(format!("nothing of {name} has begun and not ended"))
+                .hint(format!("kubectl pgmigrate status {name}")));
+        };
+        if phase == Phase::Cutover && going_back(&journal.entries()) {
+            context.ui.say("the way back had begun: finishing it");
+            let drive = Drive { context, migration, kube, what: "rollback", again: "resume" };
+            return drive.run(async |runner| runner.restore("resumed").await).await;
+        }
+        let what = phase.to_string();
+        let drive = Drive { context, migration, kube, what: &what, again: "resume" };
+        drive.run(async |runner| runner.forward(phase).await).await
+    }
+}
+
+/// A restore began after the cutover and has not come to its end: the app is on its way to the source, and
+/// going forwards from there would stop it a second time.
+fn going_back(entries: &[Entry]) -> bool {
+    let last = |wanted: fn(&What) -> bool| entries.iter().rev().find(|e| wanted(&e.what)).map(|e| e.seq);
+    let undone = last(|what| matches!(what, What::RevertStarted { .. }));
+    let forwards =
+        last(|what| matches!(what, What::PhaseBegan { .. } | What::Restored { .. } | What::Started { .. }));
+    undone > forwards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use serde_json::Value;
+
+    #[test]
+    fn a_restore_that_was_cut_is_finished() {
+        let began = What::PhaseBegan { phase: Phase::Cutover };
+        let started = What::Started { step: "stop-apps".into(), receipt: Value::Null };
+        let undoing = What::RevertStarted { step: "stop-apps".into() };
+        let restored = What::Restored { reason: "asked for".into() };
+        let back = |whats: &[&What]| {
+            let entry = |(n, what): (usize, &&What)| Entry {
+                seq: n as u64 + 1,
+                at: Timestamp::UNIX_EPOCH,
+                by: "me".into(),
+                what: (*what).clone(),
+            };
+            going_back(&whats.iter().enumerate().map(entry).collect::<Vec<_>>())
+        };
+        assert!(!back(&[]));
+        assert!(!back(&[&began, &started]));
+        assert!(back(&[&began, &started, &undoing]));
+        assert!(!back(&[&began, &started, &undoing, &restored]));
+        assert!(!back(&[&began, &started, &undoing, &restored, &began]));
+    }
+}

@@ -1,0 +1,87 @@
+use super::{context::Context, drive::Drive, export, global::Which, pending};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    journal::Journal,
+    runner::Runner,
+    spec::Migration,
+};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    which: Which,
+    /// Remove the target and all that prepare made, too
+    #[arg(long)]
+    remove_target: bool,
+    /// Go back although the migration file or script was changed since it began
+    #[arg(long)]
+    accept_changes: bool,
+    /// Past the point of no return: dump what the target holds to this file
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+}
+
+impl Rollback {
+    pub async fn run(self, context: &Context) -> Result<()> {
+        let (mut migration, kube) = context.open(&self.which).await?;
+        let name = migration.name.clone();
+        let journal = Journal::read(&kube, &name).await?;
+        if journal.is_empty() {
+            context.ui.say(format!("nothing of {name} has begun: there is nothing to take back"));
+            return Ok(());
+        }
+        if self.accept_changes {
+            as_begun(&mut migration, &journal);
+        }
+        let again = if self.remove_target { "rollback --remove-target" } else { "rollback" };
+        let drive = Drive { context, migration, kube, what: "rollback", again };
+        let work = async |runner: &mut Runner| {
+            if runner.may_be_past_one_way().await {
+                return Err(self.refuse(runner).await);
+            }
+            runner.restore("asked for").await?;
+            if self.remove_target { runner.remove().await } else { Ok(()) }
+        };
+        drive.run(work).await
+    }
+
+    /// Past the point of no return: what would be lost, and how to keep it.
+    async fn refuse(&self, runner: &Runner) -> Error {
+        let (world, name) = (&runner.world, &runner.world.migration.name);
+        let lost = match pending::losses(world).await {
+            Ok(lost) if lost.is_empty() => "what was written on the target since its promotion".to_string(),
+            Ok(lost) => lost.join("; "),
+            Err(error) => format!("what was written on the target, which could not be looked at ({})", error.chain()),
+        };
+        let what = format!("{name} is past the point of no return: going back to the source would lose {lost}");
+        let refused = Error::new(Kind::Human, what);
+        match &self.export {
+            None => refused.hint(format!(
+                "go forwards with kubectl pgmigrate resume {name}, or keep what would be lost: kubectl pgmigrate rollback {name} --export {name}.sql"
+            )),
+            Some(file) => match self.save(runner, file).await {
+                Ok(bytes) => refused.hint(format!(
+                    "the target's databases are in {} ({bytes} bytes), nothing was changed; go forwards: kubectl pgmigrate resume {name}",
+                    file.display()
+                )),
+                Err(error) => error.kind(Kind::Human).hint(format!("kubectl pgmigrate status {name}")),
+            },
+        }
+    }
+
+    async fn save(&self, runner: &Runner, file: &Path) -> Result<u64> {
+        export::save(&runner.world, file).await.with_context(|| format!("export the target to {}", file.display()))
+    }
+}
+
+/// The file and script count as those it began with: taking back needs the journal's receipts, not the file.
+fn as_begun(migration: &mut Migration, journal: &Journal) {
+    let Some(before) = journal.state().fingerprint else { return };
+    migration.digest = before.file;
+    match (&mut migration.script, before.script) {
+        (Some(script), Some(digest)) => script.digest = digest,
+        (script, None) => *script = None,
+        (None, Some(_)) => {}
+    }
+}

@@ -1,0 +1,70 @@
+//! The gate in front of the switch: every row, every sequence and every fact of the catalogue is the same on both sides.
+//!
+//! Anything else, also what could not be looked at, ends the cutover, and the app goes back to the source. Looks only.
+
+use super::both;
+use crate::{
+    error::{Context, Error, Result},
+    step::*,
+    verify::{self, Expectations, Report, Verdict, What},
+};
+use serde_json::json;
+use std::time::Duration;
+
+pub struct VerifyGate {
+    pub databases: Vec<String>,
+    /// Roles whose md5 password was made anew as scram.
+    pub rehashed: Vec<String>,
+    pub limit: Duration,
+}
+
+impl VerifyGate {
+    async fn compare(&self, world: &World, database: &str) -> Result<Report> {
+        let (mut source, mut target) = both(world, database).await?;
+        let expectations = Expectations { rehashed: self.rehashed.clone(), ..Expectations::zalando_to_cnpg() };
+        verify::compare(&mut source, &mut target, database, What::ALL, &expectations).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Step for VerifyGate {
+    fn id(&self) -> String {
+        "verify".into()
+    }
+    fn describe(&self) -> Description {
+        Description {
+            title: "compare every row and the whole catalogue".into(),
+            details: format!("of {}; anything but equal ends the cutover; looks only", self.databases.join(", ")),
+            objects: vec![],
+        }
+    }
+    fn hazard(&self) -> Hazard {
+        Hazard::ReadOnly
+    }
+    fn deadline(&self) -> Duration {
+        self.limit
+    }
+    async fn observe(&self, _world: &World) -> Result<Observed> {
+        Ok(Observed::Absent)
+    }
+    async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
+        let mut reports = Vec::new();
+        for database in &self.databases {
+            world.events.detail(format!("comparing {database}"));
+            reports
+                .push(self.compare(world, database).await.with_context(|| format!("comparing database {database}"))?);
+        }
+        if let Some(bad) = reports.iter().find(|r| r.overall != Verdict::Pass) {
+            let lines: Vec<String> = bad.problems().take(20).map(|i| format!("{}: {i}", i.verdict)).collect();
+            return Err(Error::check(bad.summary())
+                .cause(lines.join("\n"))
+                .hint(format!("kubectl pgmigrate verify {} -o json", world.migration.name)));
+        }
+        let told = |r: &Report| {
+            json!({ "database": r.database, "overall": r.overall, "items": r.items.len(), "at": r.at,
+                    "sourceLsn": r.source_lsn, "targetLsn": r.target_lsn, "summary": r.summary() })
+        };
+        let note: Vec<String> = reports.iter().map(Report::summary).collect();
+        Ok(json!({ "note": note.join("; "), "reports": reports.iter().map(told).collect::<Vec<_>>() }))
+    }
+}

@@ -1,0 +1,141 @@
+//! `dump`: CNPG imports the fenced source; any version step, and an outage as long as dump, restore and comparison.
+
+use super::manifest;
+use crate::{
+    facts::{
+        Facts,
+        server::{Role, Verifier},
+    },
+    postgres::Ident,
+    spec::Migration,
+    step::Step,
+    steps::dump::{
+        hba_fence::HbaFence, import::Import, migration_role::MigrationRole, quiet::Quiet, rehearse::Rehearse,
+        repair::RepairImport, role_name, role_secret, verify_gate::VerifyGate,
+    },
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// Bytes per second that dump and restore together make at the very least; slower is taken for stuck.
+const IMPORT_RATE: u64 = 2 * 1024 * 1024;
+/// The same for reading every row on both sides.
+const READ_RATE: u64 = 8 * 1024 * 1024;
+/// Parallel jobs of pg_dump and pg_restore.
+const JOBS: &str = "--jobs=4";
+/// Spilo's schemas and extensions, which need what CNPG's images have not (zalando.md 3).
+const LEFT_SCHEMAS: [&str; 3] = ["metric_helpers", "user_management", "pooler"];
+const LEFT_EXTENSIONS: [&str; 6] = ["set_user", "pg_stat_kcache", "pg_auth_mon", "bg_mon", "pg_mon", "pgextwlist"];
+/// Spilo's roles that grants in a dump name, on catalogue objects too: without them a restore fails.
+const SPILO_ROLES: [&str; 5] = ["admin", "cron_admin", "zalandos", "robot_zmon", "pooler"];
+
+/// What can be done while the app is up: the role, and a rehearsal with the schema alone.
+pub fn prepare(migration: &Migration, facts: &Facts) -> Vec<Arc<dyn Step>> {
+    vec![Arc::new(MigrationRole::of(migration)), Arc::new(Rehearse::new(import_manifest(migration, facts)))]
+}
+
+/// What comes between the stopped apps and the switched connections. The operator must be detached before it.
+pub fn before_switch(migration: &Migration, facts: &Facts) -> Vec<Arc<dyn Step>> {
+    let databases: Vec<String> = facts.databases.iter().map(|d| d.name.clone()).collect();
+    let size: u64 = facts.databases.iter().map(|d| d.size).sum();
+    let role = role_name(migration);
+    vec![
+        Arc::new(HbaFence { role: role.clone(), databases: databases.clone() }),
+        Arc::new(Import {
+            manifest: import_manifest(migration, facts),
+            databases: databases.clone(),
+            limit: Duration::from_secs(900 + size / IMPORT_RATE),
+        }),
+        Arc::new(RepairImport { databases: databases.clone() }),
+        Arc::new(VerifyGate {
+            databases: databases.clone(),
+            rehashed: rehashed(facts),
+            limit: Duration::from_secs(300 + size / READ_RATE),
+        }),
+        // Last, so that the whole time from the fence to the switch is looked at.
+        Arc::new(Quiet { role, databases, time: migration.guardrails.quiet }),
+    ]
+}
+
+/// Roles whose md5 password comes as scram, made anew from the operator's Secret.
+pub fn rehashed(facts: &Facts) -> Vec<String> {
+    let known = |r: &&Role| r.verifier == Verifier::Md5 && !r.system() && !facts.unknown_passwords.contains(&r.name);
+    facts.roles.iter().filter(known).map(|r| r.name.clone()).collect()
+}
+
+/// A monolith import: it keeps owners, rights and database settings, which a microservice import loses.
+fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
+    let mut cluster = manifest::base(migration, facts);
+    let databases: Vec<&str> = facts.databases.iter().map(|d| d.name.as_str()).collect();
+    let mut initdb = json!({
+        "dataChecksums": facts.settings.data_checksums,
+        "postInitSQL": roles(&facts.roles),
+        "import": {
+            "type": "monolith",
+            "databases": databases,
+            "source": { "externalCluster": "zalando" },
+            "pgDumpExtraOptions": dump_options(facts, target_major(&cluster)),
+            "pgRestoreDataOptions": [JOBS],
+            "pgRestorePostdataOptions": [JOBS],
+        },
+    });
+    // CNPG's own default is C, silently.
+    if let Some(main) = facts.databases.iter().max_by_key(|d| d.size) {
+        initdb["encoding"] = json!(main.encoding);
+        initdb["localeCollate"] = json!(main.collate);
+        initdb["localeCType"] = json!(main.ctype);
+    }
+    cluster["spec"]["bootstrap"] = json!({ "initdb": initdb });
+    let external = manifest::external(migration, facts, &role_name(migration), &role_secret(migration));
+    cluster["spec"]["externalClusters"] = json!([external]);
+    cluster
+}
+
+/// Every role is made bare before the import, and becomes itself in the repair after it. CNPG's own import of roles would
+/// lose as much, and print every password's verifier in the job's log. Superusers must be so at once: an event trigger
+/// can be owned by nobody else.
+fn roles(roles: &[Role]) -> Vec<String> {
+    let wanted = |r: &&Role| !r.system() || SPILO_ROLES.contains(&r.name.as_str());
+    let statement = |r: &Role| {
+        let superuser = if r.superuser && !r.system() { " SUPERUSER" } else { "" };
+        format!("CREATE ROLE {} NOLOGIN{superuser}", Ident::new(&r.name))
+    };
+    roles.iter().filter(wanted).map(statement).collect()
+}
+
+/// From 17 on pg_dump can leave extensions out; before, it can only be told which to take.
+fn dump_options(facts: &Facts, major: Option<u32>) -> Vec<String> {
+    let mut options = vec![JOBS.to_owned()];
+    options.extend(LEFT_SCHEMAS.iter().map(|schema| format!("--exclude-schema={schema}")));
+    match major {
+        Some(17..) => {
+            options.extend(LEFT_EXTENSIONS.iter().map(|extension| format!("--exclude-extension={extension}")))
+        }
+        _ => {
+            let wanted = facts.extensions.iter().filter(|e| !LEFT_EXTENSIONS.contains(&e.as_str()));
+            options.extend(wanted.map(|extension| format!("--extension=\"{extension}\"")));
+        }
+    }
+    options
+}
+
+/// From the image's tag: `.../postgresql:17.6-system-bookworm` is 17. None: a digest, or an image catalog.
+fn target_major(cluster: &Value) -> Option<u32> {
+    let image = cluster["spec"]["imageName"].as_str()?;
+    let tag = image.rsplit('/').next()?.split('@').next()?.split_once(':')?.1;
+    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn majors_of_images() {
+        let major = |image: &str| target_major(&json!({ "spec": { "imageName": image } }));
+        assert_eq!(major("ghcr.io/cloudnative-pg/postgresql:17.6-system-bookworm"), Some(17));
+        assert_eq!(major("localhost:5000/cnpg-postgresql:15"), Some(15));
+        assert_eq!(major("registry:5000/pg@sha256:ab"), None);
+    }
+}
