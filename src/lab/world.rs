@@ -4,14 +4,17 @@ pub mod ground;
 pub mod mastodon;
 
 use super::{
-    api::store::Store,
+    api::{
+        server::{ADMIN, Server},
+        store::Store,
+    },
     app,
-    faults::Faults,
+    faults::{Door, Faults},
     node::Node,
     operators::{cnpg, zalando},
     workloads::{self, image},
 };
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use ground::Ground;
 use serde_json::{Value, json};
 use std::{
@@ -45,6 +48,9 @@ pub struct Lab {
     pub store: Store,
     pub node: Node,
     pub faults: Arc<Faults>,
+    pub server: Server,
+    /// What clients connect to.
+    pub door: Door,
     /// Takes hold of the CloudNativePG stand-in (pauses it).
     pub controls: cnpg::Controls,
     ground: Ground,
@@ -59,6 +65,8 @@ impl Lab {
         let store = Store::new();
         let node = Node::new(store.clone(), ground.dir.clone(), ground.subnet);
         let faults = Faults::new(node.clone());
+        let server = Server::start(store.clone(), node.clone(), faults.clone(), 0).await?;
+        let door = Door::open(server.port()).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(workloads::run(store.clone(), node.clone()));
         tasks.spawn(app::publish(store.clone(), node.clone()));
@@ -69,12 +77,13 @@ impl Lab {
             let stop = stop.clone();
             tasks.spawn(cnpg::run_with(store.clone(), node.clone(), stop, options.cnpg, controls.clone()));
         }
-        let lab = Lab { store, node, faults, controls, ground, stop, tasks: Mutex::new(tasks) };
+        let lab = Lab { store, node, faults, server, door, controls, ground, stop, tasks: Mutex::new(tasks) };
         lab.namespace("default")?;
         lab.namespace("kube-system")?;
         if operators {
             lab.operators()?;
         }
+        lab.kubeconfig(ADMIN, "default", &lab.kubeconfig_path())?;
         Ok(lab)
     }
 
@@ -84,6 +93,17 @@ impl Lab {
 
     pub fn kubeconfig_path(&self) -> PathBuf {
         self.ground.dir.join("kubeconfig")
+    }
+
+    /// Writes a kubeconfig for a known user (`lab.server.access()` makes more of them), readable by its owner only.
+    pub fn kubeconfig(&self, user: &str, namespace: &str, path: &Path) -> Result<()> {
+        use std::{io::Write, os::unix::fs::OpenOptionsExt};
+        // Through the door, that is.
+        let (inside, outside) = (format!("127.0.0.1:{}", self.server.port()), format!("127.0.0.1:{}", self.door.port));
+        let text = self.server.kubeconfig(user, namespace).replace(&inside, &outside);
+        let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Creates a namespace if it is not there.
