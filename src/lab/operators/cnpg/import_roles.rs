@@ -52,8 +52,7 @@ fn create(name: &str, role: &Value) -> String {
     if let Some(password) = role["rolpassword"].as_str() {
         query += &format!(" PASSWORD {}", literal(password));
     }
-    query.push_str(&format!(" CONNECTION LIMIT {}", role["rolconnlimit"]));
-    query
+    query + format!(" CONNECTION LIMIT {}", role["rolconnlimit"]).as_str()
 }
 
 async fn inheritances(import: &Import<'_>) -> Result<(), String> {
