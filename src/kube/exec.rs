@@ -2,6 +2,7 @@
 use super::{Kube, ask::Trouble};
 use crate::error::{Error, Result};
 use ::kube::api::{Api, AttachParams, AttachedProcess};
+use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -103,15 +104,17 @@ impl Kube {
             max_stderr_buf_size: Some(BUFFER),
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let argv = argv.to_vec();
-        self.open("create", format!("pods/exec of {pod}"), || pods.exec(pod, argv.clone(), &params)).await
+        let argv: Vec<String> = argv.iter().map(|a| a.to_string()).collect();
+        self.open("create", format!("pods/exec of {pod}"), || pods.exec(pod, argv.clone(), &params).boxed()).await
     }
 
     /// Opens a WebSocket, again as long as the server did not begin. RBAC's verb is `get` before Kubernetes 1.35 and `create` from then on.
-    pub(crate) async fn open<T, F>(&self, verb: &str, resource: String, mut dial: impl FnMut() -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T, ::kube::Error>>,
-    {
+    pub(crate) async fn open<'a, T>(
+        &self,
+        verb: &str,
+        resource: String,
+        mut dial: impl FnMut() -> BoxFuture<'a, Result<T, ::kube::Error>> + Send,
+    ) -> Result<T> {
         let limit = OPEN.min(self.deadline);
         let tries = async {
             let mut attempt = 0;

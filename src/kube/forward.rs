@@ -2,6 +2,7 @@
 use super::Kube;
 use crate::error::{Context, Error, Result};
 use ::kube::api::{Api, Portforwarder};
+use futures::FutureExt;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use k8s_openapi::api::core::v1::Pod;
@@ -19,7 +20,7 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// One forwarded port. Ends its websocket when dropped: kube's own task would live on.
-struct Stream {
+pub struct Stream {
     stream: DuplexStream,
     forwarder: Arc<Portforwarder>,
     watcher: tokio::task::JoinHandle<()>,
@@ -70,10 +71,15 @@ impl Kube {
     /// One websocket per stream (kube reads and writes all ports of one in one loop); dropping the stream ends it.
     /// Shutting down the write half closes both: read the answer first.
     pub async fn forward(&self, pod: &str, port: u16) -> Result<Box<dyn Io>> {
+        Ok(Box::new(self.stream(pod, port).await?))
+    }
+
+    /// The same, with its type: the compiler cannot see that futures over a `dyn Io` are Send.
+    pub async fn stream(&self, pod: &str, port: u16) -> Result<Stream> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let ports = [port];
         let mut forwarder =
-            self.open("create", format!("pods/portforward of {pod}:{port}"), || pods.portforward(pod, &ports)).await?;
+            self.open("create", format!("pods/portforward of {pod}:{port}"), || pods.portforward(pod, &ports).boxed()).await?;
         let (Some(stream), Some(failed)) = (forwarder.take_stream(port), forwarder.take_error(port)) else {
             return Err(Error::bug("portforward was opened without its stream"));
         };
@@ -90,7 +96,7 @@ impl Kube {
                 }
             }
         });
-        Ok(Box::new(Stream { stream, forwarder, watcher, error }))
+        Ok(Stream { stream, forwarder, watcher, error })
     }
 
     /// One HTTP/1.1 request to a pod's port (Patroni's REST API). Returns status and body.
@@ -112,7 +118,7 @@ impl Kube {
             .body(Full::new(Bytes::from(body.map(Value::to_string).unwrap_or_default())))
             .map_err(|cause| Error::bug(format!("{method} {path} is not a request")).cause(cause))?;
         let talk = async {
-            let stream = self.forward(pod, port).await?;
+            let stream = self.stream(pod, port).await?;
             talk(stream, request).await.with_context(|| format!("{method} {path} on port {port} of pod {pod} failed"))
         };
         match tokio::time::timeout(deadline, talk).await {
@@ -126,7 +132,7 @@ impl Kube {
     }
 }
 
-async fn talk(stream: Box<dyn Io>, request: http::Request<Full<Bytes>>) -> Result<(u16, String), hyper::Error> {
+async fn talk(stream: Stream, request: http::Request<Full<Bytes>>) -> Result<(u16, String), hyper::Error> {
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
     let exchange = async {

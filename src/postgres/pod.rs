@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     kube::{Kube, exec::Process},
 };
+use futures::future::BoxFuture;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 
@@ -40,14 +41,15 @@ pub async fn connect(kube: &Kube, pod: &str, database: &str) -> Result<Db> {
     );
     let argv = ["psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=0", "-d", conninfo.as_str()];
     let place = format!("pod {pod}, database {database}");
-    let opening = async {
+    // Boxed: the compiler cannot prove the nested futures Send inside a step's otherwise.
+    let opening: BoxFuture<'_, Result<Db>> = Box::pin(async {
         let mut process = kube.spawn(pod, CONTAINER, &argv).await?;
         let stdout = BufReader::new(std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty())));
         let stderr = BufReader::new(std::mem::replace(&mut process.stderr, Box::new(tokio::io::empty())));
         let mut session = Session { process, stdout, stderr, place, prepared: Prepared::new(), busy: false };
         session.text("SELECT 1").await?;
         Ok(Db::Pod(session))
-    };
+    });
     match tokio::time::timeout(CONNECT, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(Error::failed(format!("no answer from psql in pod {pod} in {} s", CONNECT.as_secs()))),

@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kube::{Kube, forward::Io},
+    kube::{Kube, forward::Stream},
 };
+use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
 use tokio_postgres::{Client, SimpleQueryMessage, config::SslMode, tls::MakeTlsConnect};
@@ -47,10 +48,11 @@ pub struct Login<'a> {
 pub async fn connect(kube: &Kube, login: Login<'_>) -> Result<Db> {
     let place = format!("pod {}, database {}, user {}", login.pod, login.database, login.user);
     let tls = tls::config(login.ca)?;
-    let opening = async {
-        let stream = kube.forward(login.pod, PORT).await?;
+    // Boxed: as in pod::connect.
+    let opening: BoxFuture<'_, Result<Client>> = Box::pin(async {
+        let stream = kube.stream(login.pod, PORT).await?;
         open(stream, &login, tls).await.map_err(|e| explain(e, format!("cannot log in to {place}")))
-    };
+    });
     let client = match tokio::time::timeout(CONNECT, opening).await {
         Ok(opened) => Arc::new(opened?),
         Err(_) => return Err(Error::failed(format!("no answer from {place} in {} s", CONNECT.as_secs()))),
@@ -71,7 +73,7 @@ pub async fn connect(kube: &Kube, login: Login<'_>) -> Result<Db> {
 }
 
 async fn open(
-    stream: Box<dyn Io>,
+    stream: Stream,
     login: &Login<'_>,
     tls: rustls::ClientConfig,
 ) -> Result<Client, tokio_postgres::Error> {
@@ -84,7 +86,7 @@ async fn open(
         .options(UNPRIVILEGED_OPTIONS)
         .ssl_mode(SslMode::Require);
     // The name is not verified (see tls), but SNI needs one.
-    let tls = match MakeTlsConnect::<Box<dyn Io>>::make_tls_connect(&mut MakeRustlsConnect::new(tls), "localhost") {
+    let tls = match MakeTlsConnect::<Stream>::make_tls_connect(&mut MakeRustlsConnect::new(tls), "localhost") {
         Ok(tls) => tls,
         Err(never) => unreachable!("localhost is a valid name: {never}"),
     };
