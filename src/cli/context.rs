@@ -28,8 +28,8 @@ pub struct Context {
 
 impl Context {
     pub fn new(global: Global) -> Context {
-        term::logging(global.verbose);
         let ui = Ui::new(global.output, global.color, global.shown());
+        term::logging(global.verbose);
         Context { global, ui }
     }
 
