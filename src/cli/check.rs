@@ -13,9 +13,7 @@ pub struct Check {
 
 impl Check {
     pub async fn run(self, context: &Context) -> Result<()> {
-        let look = async |world: &crate::step::World| {
-            Ok((world.migration.name.clone(), checks::run(world).await?))
-        };
+        let look = async |world: &crate::step::World| Ok((world.migration.name.clone(), checks::run(world).await?));
         let (name, findings) = context.look(&self.which, look).await?;
         let (failed, unknown) = (count(&findings, Status::Fail), count(&findings, Status::Unknown));
         let result = if failed + unknown == 0 && !findings.is_empty() {

@@ -65,7 +65,7 @@ impl Context {
         let (migration, kube) = self.open(which).await?;
         let stop = signals::listen(None);
         let (sender, receiver) = unbounded_channel();
-        let mode = if self.mode() == Mode::Live || self.global.verbose > 0 { self.mode() } else { Mode::Silent };
+        let mode = if self.mode() == Mode::Live || self.global.verbose > 0 { self.mode() } else { Mode::Quiet };
         let following = term::follow(receiver, mode);
         let looked = async {
             let world = world(migration, kube, Events::new(sender), stop.clone()).await?;

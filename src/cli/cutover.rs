@@ -28,7 +28,9 @@ impl Cutover {
         let journal = Journal::read(&kube, &name).await?;
         let state = journal.state();
         if !state.has_ended(Phase::Prepare) {
-            return Err(Error::usage(format!("{name} is not prepared")).hint(format!("kubectl pgmigrate prepare {name}")));
+            return Err(
+                Error::usage(format!("{name} is not prepared")).hint(format!("kubectl pgmigrate prepare {name}"))
+            );
         }
         if state.has_ended(Phase::Cutover) {
             context.ui.say(format!("{name} is cut over already; next: kubectl pgmigrate finalize {name}"));
@@ -65,7 +67,8 @@ fn reviewed(wanted: Option<&str>, plan: &Plan, name: &str) -> Result<()> {
 
 /// Says what is at stake, and asks for the migration's name.
 fn ask(context: &Context, migration: &Migration, plan: &Plan) -> Result<()> {
-    let titles = |outage| plan.cutover.iter().find(move |step| step.outage() == outage).map(|step| step.describe().title);
+    let titles =
+        |outage| plan.cutover.iter().find(move |step| step.outage() == outage).map(|step| step.describe().title);
     let apps: Vec<String> = migration.apps.iter().map(|app| app.workload.to_string()).collect();
     let apps = if apps.is_empty() { "the apps".into() } else { apps.join(", ") };
     let budget = seconds(migration.guardrails.downtime_budget);

@@ -22,7 +22,8 @@ pub async fn save(world: &World, file: &Path) -> Result<u64> {
     let mut bytes = 0;
     for database in &facts.databases {
         world.events.detail(format!("dumping {}", database.name));
-        bytes += dump(world, &pod, &database.name, &mut out).await.with_context(|| format!("dump {}", database.name))?;
+        bytes +=
+            dump(world, &pod, &database.name, &mut out).await.with_context(|| format!("dump {}", database.name))?;
     }
     out.flush().await.context("write it")?;
     out.sync_all().await.context("write it")?;

@@ -1,7 +1,6 @@
 //! Flags that every verb takes: kubectl's own, the output, and what answers a question beforehand.
 
 use crate::{
-    error::{Error, Result},
     kube::flags::Flags,
     spec::units,
     term::{Color, Format},
@@ -139,12 +138,6 @@ pub struct Which {
     /// The migration: NAME.yaml, NAME/, migrations/NAME.yaml, or one that is built in
     #[arg(value_name = "NAME", required_unless_present = "file")]
     pub name: Option<String>,
-}
-
-impl Which {
-    pub fn missing() -> Error {
-        Error::usage("which migration?").hint("kubectl pgmigrate list")
-    }
 }
 
 #[cfg(test)]

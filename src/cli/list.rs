@@ -106,7 +106,8 @@ fn page(found: &[Value]) -> Page {
     let mut table = Table::new(&["NAMESPACE", "NAME", "INSTANCES", "VERSION", "STATE"]);
     for row in found {
         let name = format!("{}/{}", text(&row["kind"]), text(&row["name"]));
-        let cells = [text(&row["namespace"]), name, text(&row["instances"]), text(&row["version"]), text(&row["state"])];
+        let cells =
+            [text(&row["namespace"]), name, text(&row["instances"]), text(&row["version"]), text(&row["state"])];
         table.row(cells);
     }
     let names = found.iter().map(|row| format!("{}/{}", text(&row["kind"]), text(&row["name"]))).collect();

@@ -68,7 +68,11 @@ fn text(c: &Certificate) -> String {
             let share = if outage.seconds > 0.0 { 100.0 * part.seconds / outage.seconds } else { 0.0 };
             table.row([format!("{:.2}", part.seconds), format!("{share:.0} %"), part.title.clone()]);
         }
-        table.row([format!("{:.2}", outage.seconds), "100 %".into(), "from the first app stopped to the last app ready".into()]);
+        table.row([
+            format!("{:.2}", outage.seconds),
+            "100 %".into(),
+            "from the first app stopped to the last app ready".into(),
+        ]);
         text.push_str(&format!("\n{}", table.render(0)));
     }
     if !c.proofs.is_empty() {

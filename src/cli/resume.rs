@@ -39,8 +39,7 @@ impl Resume {
 fn going_back(entries: &[Entry]) -> bool {
     let last = |wanted: fn(&What) -> bool| entries.iter().rev().find(|e| wanted(&e.what)).map(|e| e.seq);
     let undone = last(|what| matches!(what, What::RevertStarted { .. }));
-    let forwards =
-        last(|what| matches!(what, What::PhaseBegan { .. } | What::Restored { .. } | What::Started { .. }));
+    let forwards = last(|what| matches!(what, What::PhaseBegan { .. } | What::Restored { .. } | What::Started { .. }));
     undone > forwards
 }
 

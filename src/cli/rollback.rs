@@ -1,9 +1,10 @@
-use super::{context::Context, drive::Drive, export, global::Which, pending};
+use super::{context::Context, drive::Drive, export, global::Which};
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    journal::Journal,
+    journal::{Journal, Phase},
     runner::Runner,
     spec::Migration,
+    step::World,
 };
 use std::path::{Path, PathBuf};
 
@@ -43,13 +44,18 @@ impl Rollback {
             runner.restore("asked for").await?;
             if self.remove_target { runner.remove().await } else { Ok(()) }
         };
-        drive.run(work).await
+        drive.run(work).await?;
+        context.ui.say(match self.remove_target {
+            true => format!("{name} is as it was before prepare"),
+            false => format!("the app is on the source, the target is kept; next: kubectl pgmigrate status {name}"),
+        });
+        Ok(())
     }
 
     /// Past the point of no return: what would be lost, and how to keep it.
     async fn refuse(&self, runner: &Runner) -> Error {
         let (world, name) = (&runner.world, &runner.world.migration.name);
-        let lost = match pending::losses(world).await {
+        let lost = match losses(world).await {
             Ok(lost) if lost.is_empty() => "what was written on the target since its promotion".to_string(),
             Ok(lost) => lost.join("; "),
             Err(error) => format!("what was written on the target, which could not be looked at ({})", error.chain()),
@@ -57,12 +63,15 @@ impl Rollback {
         let what = format!("{name} is past the point of no return: going back to the source would lose {lost}");
         let refused = Error::new(Kind::Human, what);
         match &self.export {
-            None => refused.hint(format!(
-                "go forwards with kubectl pgmigrate resume {name}, or keep what would be lost: kubectl pgmigrate rollback {name} --export {name}.sql"
-            )),
+            None => {
+                let keep = format!("to keep it: kubectl pgmigrate rollback {name} --export {name}.sql");
+                let ended = world.journal.state().has_ended(Phase::Cutover);
+                let forwards = if ended { String::new() } else { format!("go forwards with `resume {name}`; ") };
+                refused.hint(format!("{forwards}{keep}"))
+            }
             Some(file) => match self.save(runner, file).await {
                 Ok(bytes) => refused.hint(format!(
-                    "the target's databases are in {} ({bytes} bytes), nothing was changed; go forwards: kubectl pgmigrate resume {name}",
+                    "the target's databases are in {} ({bytes} bytes), nothing else was changed; see: kubectl pgmigrate status {name}",
                     file.display()
                 )),
                 Err(error) => error.kind(Kind::Human).hint(format!("kubectl pgmigrate status {name}")),
@@ -84,4 +93,10 @@ fn as_begun(migration: &mut Migration, journal: &Journal) {
         (script, None) => *script = None,
         (None, Some(_)) => {}
     }
+}
+
+/// What the source does not have: rows and objects written on the target since its promotion.
+// The strategy knows what it promoted; until `strategy::losses` is there, nothing can be said but that there may be some.
+async fn losses(_world: &World) -> Result<Vec<String>> {
+    Ok(Vec::new())
 }

@@ -10,8 +10,7 @@ pub fn listen(next: Option<String>) -> CancellationToken {
     let stop = CancellationToken::new();
     let fired = stop.clone();
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
             tracing::warn!("signals cannot be caught: Ctrl-C ends the program at once");
             return;
@@ -23,7 +22,9 @@ pub fn listen(next: Option<String>) -> CancellationToken {
             once().await;
             std::process::exit(130);
         };
-        term::say("stopping at the next safe point (after the point of no return: when the app is up); again to stop now");
+        term::say(
+            "stopping at the next safe point (after the point of no return: when the app is up); again to stop now",
+        );
         once().await;
         term::say(&format!("stopped now: the step at work may have done all, some or nothing\n{next}"));
         std::process::exit(4);

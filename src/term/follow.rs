@@ -1,6 +1,6 @@
 //! Follows a run's events and shows them: a live block on a terminal, a line per event elsewhere.
 
-use super::{Collected, lines::Lines, live::Live};
+use super::{Collected, lines::Lines, live::Live, say};
 use crate::event::Event;
 use std::time::Duration;
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
@@ -12,8 +12,8 @@ pub enum Mode {
     Live,
     /// One line per event, with the seconds since the start.
     Lines,
-    /// Nothing is shown; only collected.
-    Silent,
+    /// Only what is said: logs and warnings.
+    Quiet,
 }
 
 impl Mode {
@@ -28,7 +28,7 @@ impl Mode {
 enum Show {
     Live(Live),
     Lines(Lines),
-    Silent,
+    Quiet,
 }
 
 /// A follower at work.
@@ -52,7 +52,7 @@ pub fn follow(mut receiver: UnboundedReceiver<Event>, mode: Mode) -> Following {
         let mut show = match mode {
             Mode::Live => Show::Live(Live::new()),
             Mode::Lines => Show::Lines(Lines::new()),
-            Mode::Silent => Show::Silent,
+            Mode::Quiet => Show::Quiet,
         };
         let mut collected = Collected::default();
         let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -83,6 +83,10 @@ fn take(collected: &mut Collected, show: &mut Show, event: &Event) {
     match show {
         Show::Live(live) => live.show(event, collected),
         Show::Lines(lines) => lines.show(event, collected),
-        Show::Silent => {}
+        Show::Quiet => match event {
+            Event::Log { text } => say(text),
+            Event::Warning { text } => say(&format!("warning: {text}")),
+            _ => {}
+        },
     }
 }

@@ -16,7 +16,7 @@ pub mod verify;
 
 pub use error::kind_name;
 pub use follow::{Following, Mode, follow};
-pub use steps::{Collected, StepLine};
+pub use steps::{Collected, StepLine, seconds};
 pub use table::Table;
 
 use crate::error::{Error, Result};

@@ -52,7 +52,8 @@ fn create(name: &str, role: &Value) -> String {
     if let Some(password) = role["rolpassword"].as_str() {
         query += &format!(" PASSWORD {}", literal(password));
     }
-    query + &format!(" CONNECTION LIMIT {}", role["rolconnlimit"])
+    query.push_str(&format!(" CONNECTION LIMIT {}", role["rolconnlimit"]));
+    query
 }
 
 async fn inheritances(import: &Import<'_>) -> Result<(), String> {

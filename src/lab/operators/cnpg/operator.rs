@@ -3,7 +3,7 @@ use super::{
     CLUSTERS, JOBS, Operator, PVCS, backups,
     cluster::Cluster,
     instance::{self, Instance},
-    jobs, objects,
+    jobs, objects, phase,
     place::Place,
     pods, pooler, secrets, shutdown, status,
 };
@@ -114,7 +114,7 @@ async fn step(operator: &Arc<Operator>, cluster: &Cluster, cancel: &Cancellation
         return;
     };
     scale(operator, &cluster, &serials, cancel, work);
-    status::advance(operator, &cluster, &serials);
+    phase::advance(operator, &cluster, &serials);
     remove_finished_jobs(operator, &cluster, &serials);
     work.backups.look(operator, &cluster);
     work.pooler.look(operator, &cluster).await;

@@ -3,12 +3,16 @@ use super::{
     CLUSTERS, LEASES, Operator,
     cluster::Cluster,
     conf,
-    instance::{Instance, Manager, start_postmaster},
+    instance::{Instance, start_postmaster},
+    manager::Manager,
     objects::now_micro,
     process, shutdown, sql, status,
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 pub const IN_PLACE: &str = "Primary instance is being restarted in-place";
 pub const RESTARTED: &str = "Primary instance restarted in-place";
@@ -69,30 +73,36 @@ pub async fn apply_configuration(operator: &Operator, instance: &Instance, clust
         Err(error) => return place.log.error("while reconciling the configuration", &error),
     }
     place.log.info("Requesting configuration reload");
-    if let Err(error) = sql::run(place, "postgres", "SELECT pg_reload_conf()").await {
-        return place.log.error("while requesting configuration reload", &error);
+    instance.tell(operator, |report| report.applying = true);
+    match sql::run(place, "postgres", "SELECT pg_reload_conf()").await {
+        Ok(()) => await_effect(operator, instance, cluster).await,
+        Err(error) => place.log.error("while requesting configuration reload", &error),
     }
-    // The postmaster reads the files when its signal arrives; pending_restart shows in a session begun after that.
+    manager.look(operator, instance).await;
+    instance.tell(operator, |report| report.applying = false);
+}
+
+/// The postmaster reads the files when its signal arrives; pending_restart shows in a session begun after that.
+async fn await_effect(operator: &Operator, instance: &Instance, cluster: &Cluster) {
     const PENDING: &str = "SELECT count(*) FROM pg_settings WHERE pending_restart";
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let pending = sql::value(place, "postgres", PENDING).await.is_ok_and(|count| count != "0");
-        // The phase comes before the report, or the operator would be faster.
-        if pending && cluster.current_primary() == Some(&place.pod) {
+        let pending = sql::value(&instance.place, "postgres", PENDING).await.is_ok_and(|count| count != "0");
+        if pending && cluster.current_primary() == Some(&instance.place.pod) {
             phase(operator, instance, APPLYING, "PostgreSQL configuration changed");
         }
         if pending {
-            break;
+            return;
         }
     }
-    manager.look(operator, instance).await;
 }
 
-/// The operator asks for the restart through the phase; the instance manager does it and says so, some seconds late.
+/// The operator asks for the restart through the phase.
 pub async fn restart_if_asked(operator: &Operator, instance: &Instance, manager: &mut Manager) {
     let place = &instance.place;
     let Some(cluster) = instance.cluster(operator) else { return };
-    if cluster.status()["phase"] != IN_PLACE || cluster.current_primary() != Some(&place.pod) {
+    let asked = cluster.status()["phase"] == IN_PLACE && cluster.current_primary() == Some(&place.pod);
+    if !asked || manager.healthy_at.is_some() {
         return;
     }
     place.log.info("Restarting primary instance in-place");
@@ -112,11 +122,17 @@ pub async fn restart_if_asked(operator: &Operator, instance: &Instance, manager:
     shutdown::smart_then_fast(place, cluster.smart_shutdown_timeout(), unready).await;
     place.log.info("PostgreSQL is shut down, starting the postmaster");
     begin_again(operator, instance, manager).await;
-    tokio::select! {
-        () = tokio::time::sleep(operator.options.ready_delay) => {}
-        () = instance.gone.cancelled() => return,
+    manager.healthy_at = Some(Instant::now() + operator.options.ready_delay);
+}
+
+/// Says that the restart is over, some seconds after it is.
+pub fn restart_is_over(operator: &Operator, instance: &Instance, manager: &mut Manager) {
+    if manager.healthy_at.is_none_or(|at| at > Instant::now()) {
+        return;
     }
-    let _ = operator.store.update(CLUSTERS, &place.namespace, &place.cluster, |object| {
+    manager.healthy_at = None;
+    let (namespace, cluster) = (&instance.place.namespace, &instance.place.cluster);
+    let _ = operator.store.update(CLUSTERS, namespace, cluster, |object| {
         if object["status"]["phase"] == IN_PLACE {
             status::set_phase(&mut object["status"], status::HEALTHY, RESTARTED);
         }

@@ -34,6 +34,7 @@ pub struct World {
     pub source_ip: Ipv4Addr,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    pub controls: Controls,
 }
 
 impl World {
@@ -59,10 +60,10 @@ impl World {
             database_backoff: short,
             ..Options::default()
         };
-        let task =
-            tokio::spawn(cnpg::run_with(store.clone(), node.clone(), stop.clone(), options, Controls::default()));
+        let controls = Controls::default();
+        let task = tokio::spawn(cnpg::run_with(store.clone(), node.clone(), stop.clone(), options, controls.clone()));
         let (bin, source_ip) = (install.bin.clone(), Ipv4Addr::new(127, subnet, 150, 1));
-        Some(World { store, node, dir, bin, install, source_ip, stop, task })
+        Some(World { store, node, dir, bin, install, source_ip, stop, task, controls })
     }
 
     pub async fn stop(self) {
@@ -84,20 +85,23 @@ impl World {
         self.store.create("secrets", object).expect("the Secret");
     }
 
-    /// A replica of the plain server, as the product declares it.
-    pub fn replica(&self, name: &str, source: &Server, plugins: Value) {
+    /// A replica of the plain server, as the product declares it; `fence` is its fencedInstances annotation.
+    pub fn replica(&self, name: &str, source: &Server, fence: Option<&str>) {
         self.put_secret("standby", &[("password", "standby-password")]);
         self.put_secret("owner", &[("username", "shopkeeper"), ("password", OWNER_PASSWORD)]);
-        self.cluster(name, json!({
-            "instances": 1, "smartShutdownTimeout": 1, "plugins": plugins,
-            "bootstrap": {"pg_basebackup": {"source": "zalando", "database": "shop", "owner": "shopkeeper", "secret": {"name": "owner"}}},
-            "replica": {"enabled": true, "source": "zalando"},
-            "externalClusters": [{
-                "name": "zalando",
-                "connectionParameters": {"host": source.ip.to_string(), "user": "standby", "dbname": "postgres", "sslmode": "require", "application_name": format!("pgmigrate-{name}")},
-                "password": {"name": "standby", "key": "password"},
-            }],
-        }));
+        let copy = json!({"source": "zalando", "database": "shop", "owner": "shopkeeper", "secret": {"name": "owner"}});
+        let parameters = json!({"host": source.ip.to_string(), "user": "standby", "dbname": "postgres",
+            "sslmode": "require", "application_name": format!("pgmigrate-{name}")});
+        let external = json!({"name": "zalando", "connectionParameters": parameters, "password": {"name": "standby", "key": "password"}});
+        let spec = json!({"instances": 1, "smartShutdownTimeout": 1, "bootstrap": {"pg_basebackup": copy},
+            "replica": {"enabled": true, "source": "zalando"}, "externalClusters": [external]});
+        let mut metadata = json!({"name": name, "namespace": NAMESPACE});
+        if let Some(fence) = fence {
+            metadata["annotations"] = json!({"cnpg.io/fencedInstances": fence});
+        }
+        let object =
+            json!({"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": metadata, "spec": spec});
+        self.store.create(CLUSTERS, object).expect("the Cluster");
     }
 
     /// A plain server with the postgresql.conf of a Patroni leader that was once a replica.

@@ -1,0 +1,49 @@
+# `make demo` shows a whole migration, `make test` runs all tests. Both need Rust and make; PostgreSQL's server
+# packages are installed when they may be, else the line to type is printed.
+
+CARGO ?= cargo
+PROFILE := $(if $(RELEASE),--release,)
+BINARY := target/$(if $(RELEASE),release,debug)/kubectl-pgmigrate
+
+.PHONY: help demo test lint e2e bench build postgres completions
+
+help:
+	@echo 'make demo    a whole migration in a practice cluster on this machine (RELEASE=1: with the release build)'
+	@echo 'make test    all tests; make test FAST=1: without the lab scenarios'
+	@echo 'make lint    rustfmt, clippy, cargo deny'
+	@echo 'make e2e     the scenarios on a real cluster, the one of $$KUBECONFIG'
+	@echo 'make bench   what is promised to be fast: start of the binary, its size, outage by step in the lab'
+	@echo 'make build   target/debug/kubectl-pgmigrate (RELEASE=1: target/release/kubectl-pgmigrate)'
+
+build:
+	$(CARGO) build --locked $(PROFILE)
+
+postgres:
+	@tools/postgres
+
+demo: postgres build
+	$(BINARY) lab demo
+
+test: postgres
+	$(CARGO) test --locked $(if $(FAST),--lib --bins --test house --test cli)
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) deny --locked check bans licenses sources
+
+# Tests marked `ignore` are those that want a cluster of their own.
+e2e: build
+	@test -n "$$KUBECONFIG" || { echo 'make e2e needs KUBECONFIG: a cluster with both operators'; exit 2; }
+	$(CARGO) test --locked -- --ignored e2e
+
+bench: postgres
+	$(CARGO) build --locked --release
+	tools/bench target/release/kubectl-pgmigrate
+
+completions: build
+	$(BINARY) completion bash > completions/kubectl-pgmigrate.bash
+	$(BINARY) completion zsh > completions/_kubectl-pgmigrate
+	$(BINARY) completion fish > completions/kubectl-pgmigrate.fish
+	$(BINARY) completion kubectl > completions/kubectl_complete-pgmigrate
+	chmod +x completions/kubectl_complete-pgmigrate
