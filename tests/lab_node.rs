@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const LONG: Duration = Duration::from_secs(20);
 
 async fn lab() -> Lab {
-    let lab = Lab::start(Options { operators: false }).await.expect("the lab starts");
+    let lab = Lab::start(Options { operators: false, ..Options::default() }).await.expect("the lab starts");
     lab.namespace("shop").expect("a namespace");
     lab
 }

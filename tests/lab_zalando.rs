@@ -151,6 +151,7 @@ async fn a_cluster_lives_as_the_observed_one() {
     let dir = tempfile::Builder::new().prefix("pgm").tempdir().expect("a directory");
     let Some((lab, end)) = start(91, dir.path(), cluster()).await else { return };
     comes_up(&lab).await;
+    slots_of_the_configuration_come_and_go(&lab).await;
     switchover_leaves_its_traces(&lab).await;
     the_operator_repairs_unless_detached(&lab).await;
     pause_is_what_makes_the_fence(&lab).await;
@@ -223,6 +224,21 @@ async fn comes_up(lab: &Lab) {
     assert_eq!(slots.as_deref(), Ok("mastodon_postgresql_1|t"));
 }
 
+async fn slots_of_the_configuration_come_and_go(lab: &Lab) {
+    let first = "mastodon-postgresql-0";
+    let anchor = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'anchor'";
+    lab.rest(first, "PATCH", "/config", r#"{"slots":{"anchor":{"type":"physical"}}}"#).await;
+    until("the slot is made", || async { lab.sql(first, anchor).await.as_deref() == Ok("1") }).await;
+    // The list of slots is read again in the turn after.
+    sleep(Duration::from_millis(1500)).await;
+    lab.rest(first, "PATCH", "/config", r#"{"slots":{"anchor":null}}"#).await;
+    until("the slot is dropped", || async { lab.sql(first, anchor).await.as_deref() == Ok("0") }).await;
+    // Every member's slot stays, and one made by hand is not known yet.
+    lab.sql(first, "SELECT pg_create_physical_replication_slot('by_hand')").await.expect("a slot");
+    let slots = "SELECT string_agg(slot_name, ',' ORDER BY slot_name) FROM pg_replication_slots";
+    assert_eq!(lab.sql(first, slots).await.as_deref(), Ok("by_hand,mastodon_postgresql_1"));
+}
+
 async fn switchover_leaves_its_traces(lab: &Lab) {
     for (leader, candidate) in [("0", "1"), ("1", "0")] {
         let body = json!({"leader": format!("{CLUSTER}-{leader}"), "candidate": format!("{CLUSTER}-{candidate}")});
@@ -238,6 +254,8 @@ async fn switchover_leaves_its_traces(lab: &Lab) {
     let conf = std::fs::read_to_string(conf).expect("postgresql.conf");
     assert!(conf.contains("\nprimary_slot_name = 'mastodon_postgresql_0'\n"), "{conf}");
     assert!(conf.contains("include 'postgresql.base.conf'") && conf.contains("\nhba_file = '/"), "{conf}");
+    let foreign = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'by_hand'";
+    until("the foreign slot is dropped", || async { lab.sql(first, foreign).await.as_deref() == Ok("0") }).await;
     until("the application is back", || async { lab.app("INSERT INTO t VALUES (1)").await.is_ok() }).await;
 }
 

@@ -192,10 +192,39 @@ async fn a_cancel_and_a_deadline_end_loops_and_waits_within_200_ms() {
         assert!(error.to_string().contains("longer than it may"), "{body}: {error}");
         assert!(start.elapsed() < Duration::from_millis(400), "{body}: {:?}", start.elapsed());
     }
+    a_loop_without_limit_hears_a_cancel_and_a_dropped_run_ends().await;
     let cancel = CancellationToken::new();
     cancel.cancel();
     let error = run_with("fn health(m) { loop { } }", "health", cancel, Duration::from_secs(60)).await.0.unwrap_err();
     assert_eq!(error.kind, Kind::Interrupted);
+}
+
+async fn a_loop_without_limit_hears_a_cancel_and_a_dropped_run_ends() {
+    let unlimited = script::Limits { operations: 0, ..Default::default() };
+    let minute = Duration::from_secs(60);
+    let (text, cancel) = (script("fn health(m) { loop { } }"), CancellationToken::new());
+    let host = Arc::new(Dry::offline(Events::silent()));
+    let later = cancel.clone();
+    let run = script::run_hook_within(&text, "health", json!({}), host, cancel, minute, unlimited);
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        later.cancel();
+        Instant::now()
+    };
+    let (result, cancelled) = tokio::join!(run, stop);
+    assert_eq!(result.unwrap_err().kind, Kind::Interrupted);
+    assert!(cancelled.elapsed() < Duration::from_millis(200));
+
+    // A caller that stops waiting: the script's thread lets go of its host soon after.
+    let host = Arc::new(Dry::offline(Events::silent()));
+    let run =
+        script::run_hook_within(&text, "health", json!({}), host.clone(), CancellationToken::new(), minute, unlimited);
+    assert!(tokio::time::timeout(Duration::from_millis(100), run).await.is_err());
+    let dropped = Instant::now();
+    while Arc::strong_count(&host) > 1 {
+        assert!(dropped.elapsed() < Duration::from_millis(200), "the script still runs");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[test]

@@ -93,8 +93,8 @@ enum Verb {
     /// A practice cluster on this machine
     #[command(subcommand)]
     Lab(lab::Lab),
-    /// Print the JSON schema of the migration file, for editors
-    Schema,
+    /// Print the JSON schema of the migration file, for editors; or the RBAC role
+    Schema(schema::Schema),
     /// Print a shell's completion script
     Completion(completion::Completion),
     /// Print the version
@@ -143,7 +143,7 @@ fn refused(args: &[OsString], error: &clap::Error) -> u8 {
 fn run(context: &Context, verb: Verb) -> Result<()> {
     match verb {
         Verb::Version => version::run(context),
-        Verb::Schema => schema::run(context),
+        Verb::Schema(verb) => verb.run(context),
         Verb::Completion(verb) => verb.run(),
         Verb::Complete(verb) => verb.run(),
         Verb::Init(verb) => verb.run(context),
@@ -174,7 +174,7 @@ async fn run_verb(context: &Context, verb: Verb) -> Result<()> {
         Verb::Report(verb) => verb.run(context).await,
         Verb::Script(verb) => verb.run(context).await,
         Verb::Lab(verb) => verb.run(context).await,
-        Verb::Version | Verb::Schema | Verb::Completion(_) | Verb::Complete(_) | Verb::Init(_) => {
+        Verb::Version | Verb::Schema(_) | Verb::Completion(_) | Verb::Complete(_) | Verb::Init(_) => {
             Err(Error::bug("a verb without a cluster was given a runtime"))
         }
     }

@@ -1,7 +1,7 @@
 use super::{context::Context, drive::Drive, export, global::Which};
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    journal::Journal,
+    journal::{Journal, Phase},
     runner::Runner,
     spec::Migration,
     step::World,
@@ -44,7 +44,12 @@ impl Rollback {
             runner.restore("asked for").await?;
             if self.remove_target { runner.remove().await } else { Ok(()) }
         };
-        drive.run(work).await
+        drive.run(work).await?;
+        context.ui.say(match self.remove_target {
+            true => format!("{name} is as it was before prepare"),
+            false => format!("the app is on the source, the target is kept; next: kubectl pgmigrate status {name}"),
+        });
+        Ok(())
     }
 
     /// Past the point of no return: what would be lost, and how to keep it.
@@ -58,12 +63,15 @@ impl Rollback {
         let what = format!("{name} is past the point of no return: going back to the source would lose {lost}");
         let refused = Error::new(Kind::Human, what);
         match &self.export {
-            None => refused.hint(format!(
-                "go forwards with kubectl pgmigrate resume {name}, or keep what would be lost: kubectl pgmigrate rollback {name} --export {name}.sql"
-            )),
+            None => {
+                let keep = format!("to keep it: kubectl pgmigrate rollback {name} --export {name}.sql");
+                let ended = world.journal.state().has_ended(Phase::Cutover);
+                let forwards = if ended { String::new() } else { format!("go forwards with `resume {name}`; ") };
+                refused.hint(format!("{forwards}{keep}"))
+            }
             Some(file) => match self.save(runner, file).await {
                 Ok(bytes) => refused.hint(format!(
-                    "the target's databases are in {} ({bytes} bytes), nothing was changed; go forwards: kubectl pgmigrate resume {name}",
+                    "the target's databases are in {} ({bytes} bytes), nothing else was changed; see: kubectl pgmigrate status {name}",
                     file.display()
                 )),
                 Err(error) => error.kind(Kind::Human).hint(format!("kubectl pgmigrate status {name}")),

@@ -1,11 +1,18 @@
 use super::{context::Context, global::Which};
 use crate::{
-    error::{Context as _, Error, Result},
-    facts::{cnpg, zalando},
-    postgres::Db,
-    script::{self, HookOutcome, Host, Recorder, Replay, Side, Verdict, dry::Dry, hooks, live},
+    error::{Context as _, Error, Kind, Result},
+    script::{
+        self, HookOutcome, Verdict,
+        dry::Dry,
+        hooks::{HOOKS, Hook},
+        live::Live,
+    },
     spec,
     step::World,
+    steps::{
+        self,
+        hook::{Ends, NoCalls, counting},
+    },
     term::{Page, Table},
 };
 use serde_json::{Value, json};
@@ -68,7 +75,7 @@ fn check(context: &Context, what: Option<String>) -> Result<()> {
 
 fn read(file: &Path) -> Result<spec::Script> {
     let text = std::fs::read_to_string(file).with_context(|| format!("read the script {}", file.display()));
-    let text = text.map_err(|e| e.kind(crate::error::Kind::Usage))?;
+    let text = text.map_err(|e| e.kind(Kind::Usage))?;
     Ok(spec::Script { name: file.display().to_string(), text, digest: String::new() })
 }
 
@@ -85,8 +92,8 @@ fn of(context: &Context, which: Which) -> Result<(spec::Migration, spec::Script)
 async fn run(context: &Context, name: String, hook: &str, timeout: Duration) -> Result<()> {
     let which = Which { name: Some(name) };
     let (_, script) = of(context, which.clone())?;
-    let Some(known) = hooks::Hook::named(hook) else {
-        let all: Vec<&str> = hooks::HOOKS.iter().map(|h| h.name).collect();
+    let Some(known) = Hook::named(hook) else {
+        let all: Vec<&str> = HOOKS.iter().map(|h| h.name).collect();
         let near = spec::nearest(hook, all.iter().copied());
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(Error::usage(format!("{hook:?} is not a hook: {}{near}", all.join(", ")))
@@ -108,52 +115,21 @@ async fn run(context: &Context, name: String, hook: &str, timeout: Duration) -> 
 pub async fn once(
     world: &World,
     script: &spec::Script,
-    hook: &hooks::Hook,
+    hook: &Hook,
     deadline: Duration,
 ) -> Result<Option<HookOutcome>> {
-    let live: Arc<dyn Host> = Arc::new(live::Live::new(
-        world.kube.clone(),
-        world.migration.clone(),
-        Arc::new(Ends(world.clone())),
-        Arc::new(NoChanges),
-        world.events.clone(),
-        world.cancel.clone(),
-    ));
-    let host = if hook.changes { Arc::new(Dry::new(live, world.events.clone())) } else { live };
-    script::run_hook(script, hook.name, script::facts(&world.migration), host, world.cancel.clone(), deadline).await
+    if !hook.changes {
+        return steps::hook::run(world, script, hook.name, Arc::new(NoCalls), deadline).await;
+    }
+    let ends = Arc::new(Ends { world: world.clone() });
+    let (events, cancel) = (world.events.clone(), world.cancel.clone());
+    let (kube, migration) = (world.kube.clone(), world.migration.clone());
+    let reader = Live::new(kube, migration, ends, Arc::new(NoCalls), events.clone(), cancel.clone());
+    let host = Arc::new(Dry::new(Arc::new(reader.counting(counting(world))), events));
+    script::run_hook(script, hook.name, script::facts(&world.migration), host, cancel, deadline).await
 }
 
-struct Ends(World);
-
-#[async_trait::async_trait]
-impl live::Sides for Ends {
-    async fn open(&self, side: Side) -> Result<Db> {
-        let migration = &self.0.migration;
-        let database = migration.databases.first().map_or("postgres", String::as_str);
-        match side {
-            Side::Source => {
-                let source = zalando::source(&self.0.kube, &migration.source).await?;
-                zalando::open_source(&self.0.kube, &source, database).await
-            }
-            Side::Target => cnpg::open_target(&self.0.kube, &migration.target.cluster, database).await,
-        }
-    }
-}
-
-/// Outside a step nothing is journaled, so nothing may be changed.
-struct NoChanges;
-
-#[async_trait::async_trait]
-impl Recorder for NoChanges {
-    async fn intent(&self, text: &str, _receipt: Value) -> Result<Replay> {
-        Err(Error::usage(format!("{text}: changes are made by the migration's own steps only")))
-    }
-    async fn done(&self, _result: Value) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn outcome_page(hook: &hooks::Hook, outcome: &HookOutcome) -> Page {
+fn outcome_page(hook: &Hook, outcome: &HookOutcome) -> Page {
     let mut table = Table::new(&["RESULT", "CHECK", "DETAIL"]);
     for verdict in &outcome.verdicts {
         table.row([verdict.verdict.name(), &verdict.name, &verdict.detail]);
@@ -173,7 +149,7 @@ fn api(context: &Context) -> Result<()> {
     let functions = script::api();
     let mut text = String::from("HOOKS (each optional)\n");
     let mut table = Table::new(&[]);
-    for hook in &hooks::HOOKS {
+    for hook in &HOOKS {
         let may = if hook.changes { "may change" } else { "reads" };
         table.row([hook.signature(), may.into(), hook.when.into()]);
     }
@@ -188,7 +164,7 @@ fn api(context: &Context) -> Result<()> {
         text.push_str(&format!("  {} -> {}{changes}\n", function.signature(), function.returns));
         text.push_str(&format!("      {}\n      {}\n", function.doc, function.example.replace('\n', "\n      ")));
     }
-    let hooks: Vec<Value> = hooks::HOOKS
+    let hooks: Vec<Value> = HOOKS
         .iter()
         .map(|h| json!({ "name": h.name, "params": h.params, "changes": h.changes, "mayRefuse": h.may_refuse, "when": h.when }))
         .collect();

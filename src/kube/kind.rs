@@ -9,6 +9,30 @@ pub struct Kind {
     pub plural: &'static str,
 }
 
+impl Kind {
+    /// `clusters.postgresql.cnpg.io`, as kubectl and RBAC name it.
+    pub fn resource(&self) -> String {
+        match self.group {
+            "" => self.plural.to_string(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+    /// `postgresql.cnpg.io/v1`; core is `v1`.
+    pub fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_string(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+    /// Cluster-wide kinds have no namespace in their path.
+    pub fn namespaced(&self) -> bool {
+        !matches!(
+            self.plural,
+            "namespaces" | "nodes" | "persistentvolumes" | "customresourcedefinitions" | "storageclasses"
+        )
+    }
+}
+
 const fn kind(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
     Kind { group, version, kind, plural }
 }

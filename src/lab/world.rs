@@ -3,8 +3,18 @@ pub mod control;
 pub mod ground;
 pub mod mastodon;
 
-use super::{api::store::Store, app, faults::Faults, node::Node, workloads};
-use crate::error::{Error, Result};
+use super::{
+    api::{
+        server::{ADMIN, Server},
+        store::Store,
+    },
+    app,
+    faults::{Door, Faults},
+    node::Node,
+    operators::{cnpg, zalando},
+    workloads::{self, image},
+};
+use crate::error::{Context, Error, Result};
 use ground::Ground;
 use serde_json::{Value, json};
 use std::{
@@ -13,17 +23,23 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Tasks of a lab without operators: [`workloads::run`], [`app::publish`].
+const CONTROLLERS: usize = 2;
 
 /// How a lab is made.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Run the stand-ins for the two operators.
     pub operators: bool,
+    pub zalando: zalando::Options,
+    pub cnpg: cnpg::Options,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { operators: true }
+        Options { operators: true, zalando: zalando::Options::default(), cnpg: cnpg::Options::default() }
     }
 }
 
@@ -32,7 +48,14 @@ pub struct Lab {
     pub store: Store,
     pub node: Node,
     pub faults: Arc<Faults>,
+    pub server: Server,
+    /// What clients connect to.
+    pub door: Door,
+    /// Takes hold of the CloudNativePG stand-in (pauses it).
+    pub controls: cnpg::Controls,
     ground: Ground,
+    /// Operators stop their servers when told so.
+    stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -42,15 +65,25 @@ impl Lab {
         let store = Store::new();
         let node = Node::new(store.clone(), ground.dir.clone(), ground.subnet);
         let faults = Faults::new(node.clone());
+        let server = Server::start(store.clone(), node.clone(), faults.clone(), 0).await?;
+        let door = Door::open(server.port()).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(workloads::run(store.clone(), node.clone()));
         tasks.spawn(app::publish(store.clone(), node.clone()));
-        if options.operators {
-            // OPERATORS
+        let (stop, controls) = (CancellationToken::new(), cnpg::Controls::default());
+        let operators = options.operators;
+        if operators {
+            tasks.spawn(zalando::run_with(store.clone(), node.clone(), options.zalando, stop.clone()));
+            let stop = stop.clone();
+            tasks.spawn(cnpg::run_with(store.clone(), node.clone(), stop, options.cnpg, controls.clone()));
         }
-        let lab = Lab { store, node, faults, ground, tasks: Mutex::new(tasks) };
+        let lab = Lab { store, node, faults, server, door, controls, ground, stop, tasks: Mutex::new(tasks) };
         lab.namespace("default")?;
         lab.namespace("kube-system")?;
+        if operators {
+            lab.operators()?;
+        }
+        lab.kubeconfig(ADMIN, "default", &lab.kubeconfig_path())?;
         Ok(lab)
     }
 
@@ -60,6 +93,17 @@ impl Lab {
 
     pub fn kubeconfig_path(&self) -> PathBuf {
         self.ground.dir.join("kubeconfig")
+    }
+
+    /// Writes a kubeconfig for a known user (`lab.server.access()` makes more of them), readable by its owner only.
+    pub fn kubeconfig(&self, user: &str, namespace: &str, path: &Path) -> Result<()> {
+        use std::{io::Write, os::unix::fs::OpenOptionsExt};
+        // Through the door, that is.
+        let (inside, outside) = (format!("127.0.0.1:{}", self.server.port()), format!("127.0.0.1:{}", self.door.port));
+        let text = self.server.kubeconfig(user, namespace).replace(&inside, &outside);
+        let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Creates a namespace if it is not there.
@@ -72,6 +116,30 @@ impl Lab {
                 "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
             }),
         )
+    }
+
+    /// The operators' own Deployments, as their charts make them: what tells that they are there, and which release.
+    fn operators(&self) -> Result<()> {
+        for (namespace, name, image) in [
+            ("cnpg-system", "cnpg-controller-manager", "ghcr.io/cloudnative-pg/cloudnative-pg:1.27.0"),
+            ("postgres-operator", "postgres-operator", "ghcr.io/zalando/postgres-operator:v1.14.0"),
+        ] {
+            let app = if namespace == "cnpg-system" { "cloudnative-pg" } else { "postgres-operator" };
+            let labels = json!({"app.kubernetes.io/name": app});
+            let pod = json!({"labels": labels, "annotations": {image::INSTEAD: "lab/idle"}});
+            let spec =
+                json!({"containers": [{"name": "manager", "image": image}], "terminationGracePeriodSeconds": 10});
+            self.namespace(namespace)?;
+            self.put(
+                "deployments.apps",
+                json!({
+                    "apiVersion": "apps/v1", "kind": "Deployment",
+                    "metadata": {"name": name, "namespace": namespace, "labels": labels},
+                    "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": pod, "spec": spec}},
+                }),
+            )?;
+        }
+        Ok(())
     }
 
     /// Creates an object; one that is there already is left as it is.
@@ -101,6 +169,10 @@ impl Lab {
     /// Ends everything that the lab started and removes its directory.
     pub async fn stop(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        self.stop.cancel();
+        // Controllers never end by themselves; what the operators have not stopped by then is stopped below.
+        let operators = async { while tasks.len() > CONTROLLERS && tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(10), operators).await;
         tasks.shutdown().await;
         self.node.stop();
         app::ledger::Ledger::close_all(self.dir());
@@ -115,6 +187,7 @@ impl Lab {
 impl Drop for Lab {
     /// A test that fails must not leave servers behind.
     fn drop(&mut self) {
+        self.stop.cancel();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.node.stop();
         if let Err(error) = ground::clear(self.dir()) {

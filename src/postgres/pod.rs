@@ -1,10 +1,176 @@
 //! psql kept open in a pod by exec: superuser SQL without a password, millisecond round trips.
-use super::Db;
-use crate::{error::Result, kube::Kube};
+//!
+//! A statement goes in as a string literal that `\gexec` sends on: psql's own lexer sees nothing but that literal, so an
+//! open quote cannot swallow what follows, `:name` is not a variable and `\` no command. Then `\echo` and `\warn` print a
+//! random token on both streams; what stands before it is the answer (stdout) and the error (stderr).
+use super::{
+    Db, Literal,
+    session::{APPLICATION_NAME, OPTIONS, Prepared, SqlError},
+};
+use crate::{
+    error::{Error, Result},
+    kube::{Kube, exec::Process},
+};
+use futures::future::BoxFuture;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+
+/// Both operators' name for it.
+const CONTAINER: &str = "postgres";
+/// exec, psql's start and login together.
+const CONNECT: Duration = Duration::from_secs(20);
+
+type Lines = BufReader<Box<dyn AsyncRead + Send + Unpin>>;
+
 pub struct Session {
-    pub(crate) process: crate::kube::exec::Process,
+    pub(crate) process: Process,
+    stdout: Lines,
+    stderr: Lines,
+    pub(super) place: String,
+    pub(super) prepared: Prepared,
+    /// A statement is under way; found set, its caller went away and the streams are out of step.
+    busy: bool,
 }
+
 /// `psql -U postgres -XAtq -d database` in container `postgres` of the pod.
-pub async fn connect(_kube: &Kube, _pod: &str, _database: &str) -> Result<Db> {
-    todo!()
+pub async fn connect(kube: &Kube, pod: &str, database: &str) -> Result<Db> {
+    let conninfo = format!(
+        "dbname={} application_name={APPLICATION_NAME} client_encoding=UTF8 connect_timeout=10 options={}",
+        conninfo_value(database),
+        conninfo_value(OPTIONS)
+    );
+    let argv = ["psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=0", "-d", conninfo.as_str()];
+    let place = format!("pod {pod}, database {database}");
+    // Boxed: the compiler cannot prove the nested futures Send inside a step's otherwise.
+    let opening: BoxFuture<'_, Result<Db>> = Box::pin(async {
+        let mut process = kube.spawn(pod, CONTAINER, &argv).await?;
+        let stdout = BufReader::new(std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty())));
+        let stderr = BufReader::new(std::mem::replace(&mut process.stderr, Box::new(tokio::io::empty())));
+        let mut session = Session { process, stdout, stderr, place, prepared: Prepared::new(), busy: false };
+        session.text("SELECT 1").await?;
+        Ok(Db::Pod(session))
+    });
+    match tokio::time::timeout(CONNECT, opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Error::failed(format!("no answer from psql in pod {pod} in {} s", CONNECT.as_secs()))),
+    }
+}
+
+/// libpq's quoting of a value in a connection string (PostgreSQL 17 docs, 32.1.1.1).
+fn conninfo_value(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+impl Session {
+    /// One simple Query; what psql printed of it, which is the last result before psql 15 and all results from then on.
+    pub(super) async fn text(&mut self, statements: &str) -> Result<String> {
+        if self.busy {
+            return Err(Error::bug(format!("the session to {} was left in the middle of a statement", self.place)));
+        }
+        self.busy = true;
+        let token = format!("pgm-{}", uuid::Uuid::new_v4().simple());
+        let input = format!("{}\n\\echo {token} :ERROR :LAST_ERROR_SQLSTATE\n\\warn {token}\n", sendable(statements));
+        // Written while the answer is read: psql may print before it has read all.
+        let writing = async {
+            self.process.stdin.write_all(input.as_bytes()).await?;
+            self.process.stdin.flush().await
+        };
+        let (written, said, errors) =
+            tokio::join!(writing, until(&mut self.stdout, &token), until(&mut self.stderr, &token));
+        self.busy = false;
+        let (Some((said, end)), Some((errors, _)), Ok(())) = (said.ok(), errors.as_ref().ok().cloned(), written) else {
+            let last = errors.err().unwrap_or_default();
+            let last = if last.trim().is_empty() {
+                "the stream was cut".to_string()
+            } else {
+                crate::kube::exec::last_lines(&last, 3)
+            };
+            return Err(Error::failed(format!("the session to {} ended: {last}", self.place)));
+        };
+        let mut end = end.split_whitespace();
+        match (end.next(), end.next()) {
+            (Some("true"), code) => {
+                Err(Error::failed("the statement failed").cause(read_error(&errors, code.unwrap_or_default())))
+            }
+            _ => Ok(said),
+        }
+    }
+}
+
+/// ROLLBACK must not be wrapped: in a failed transaction the SELECT that carries it would be refused.
+fn sendable(statements: &str) -> String {
+    let bare = statements.trim().trim_end_matches(';');
+    if bare.eq_ignore_ascii_case("rollback") {
+        return "ROLLBACK;".to_string();
+    }
+    format!("SELECT {} \\gexec", Literal::new(statements))
+}
+
+/// What came before the line that begins with the token, and that line's rest; Err: all that came before the stream ended.
+async fn until(lines: &mut Lines, token: &str) -> Result<(String, String), String> {
+    let mut text = Vec::new();
+    loop {
+        let start = text.len();
+        match lines.read_until(b'\n', &mut text).await {
+            Ok(read) if read > 0 => {}
+            _ => return Err(String::from_utf8_lossy(&text).into_owned()),
+        }
+        if let Some(rest) = text[start..].strip_prefix(token.as_bytes()) {
+            let rest = String::from_utf8_lossy(rest).trim().to_string();
+            text.truncate(start);
+            return Ok((String::from_utf8_lossy(&text).trim_end_matches('\n').to_string(), rest));
+        }
+    }
+}
+
+/// psql's error text, by its parts; LINE, CONTEXT and the like are left out because they quote the statement.
+fn read_error(text: &str, code: &str) -> SqlError {
+    let mut error = SqlError { code: code.to_string(), message: String::new(), detail: None, hint: None };
+    let mut part: Option<&mut String> = None;
+    for line in text.lines() {
+        let labelled = line
+            .split_once(":  ")
+            .filter(|(label, _)| !label.is_empty() && label.bytes().all(|b| b.is_ascii_uppercase()));
+        part = match labelled {
+            Some(("ERROR" | "FATAL" | "PANIC", said)) => {
+                error = SqlError { code: code.to_string(), message: said.to_string(), detail: None, hint: None };
+                Some(&mut error.message)
+            }
+            Some(("DETAIL", said)) => Some(error.detail.insert(said.to_string())),
+            Some(("HINT", said)) => Some(error.hint.insert(said.to_string())),
+            Some(_) => None,
+            None if line.starts_with("LINE ") => None,
+            None => {
+                if let Some(part) = part.as_mut() {
+                    part.push(' ');
+                    part.push_str(line.trim());
+                }
+                part
+            }
+        };
+    }
+    if error.message.is_empty() {
+        error.message = "psql reports an error without a text".to_string();
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_by_their_parts_and_without_the_statement() {
+        let text = "WARNING:  other\nERROR:  duplicate key\n  of two lines\nLINE 1: ALTER ROLE x PASSWORD 'secret'\n      ^\nDETAIL:  Key (id)=(1) exists.\nHINT:  Use another.\nCONTEXT:  SQL statement \"secret\"\nmore secret\n";
+        let error = read_error(text, "23505");
+        assert_eq!(
+            error.to_string(),
+            "duplicate key of two lines (SQLSTATE 23505; detail: Key (id)=(1) exists.; hint: Use another.)"
+        );
+    }
+
+    #[test]
+    fn connection_strings() {
+        assert_eq!(conninfo_value(r"it's a \db"), r"'it\'s a \\db'");
+    }
 }

@@ -20,7 +20,17 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The steps whose evidence is the proof of the promises (PRODUCT.md, section 2).
-const PROOFS: [&str; 5] = ["fence-source", "prove-caught-up", "promote", "settle", "verify"];
+const PROOFS: [&str; 9] = [
+    "fence-source",
+    "prove-caught-up",
+    "promote",
+    "settle",
+    "prove-login",
+    "start-apps",
+    "script-health",
+    "script-verify",
+    "verify",
+];
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]

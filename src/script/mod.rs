@@ -103,10 +103,13 @@ pub async fn run_hook_within(
     let Some(hook) = Hook::named(hook) else {
         return Err(Error::bug(format!("{hook:?} is not a hook: {}", hooks::names(|_| true))));
     };
+    // Dropping a thread's handle does not stop the thread: a caller that gives up waiting (a step's deadline) drops
+    // this future, and a script that went on changing things behind its back would be worse than a failed one.
+    let cancel = cancel.child_token();
+    let _stop = cancel.clone().drop_guard();
     let run = Run::new(host, hook, cancel, Instant::now() + deadline);
     let script = script.clone();
-    // A thread of its own: rhai is synchronous, and its natives wait on the runtime. Never dropped half way: it
-    // ends by itself through the token that every native and the progress callback watch.
+    // A thread of its own: rhai is synchronous, and its natives wait on the runtime.
     let thread = tokio::task::spawn_blocking(move || call(&script, hook, m, run, limits));
     thread.await.unwrap_or_else(|e| Err(Error::bug(format!("the script's thread ended: {e}"))))
 }

@@ -4,7 +4,7 @@ mod apply;
 mod discovery;
 mod patch;
 pub mod rbac;
-mod request;
+pub mod request;
 mod resources;
 pub mod schema;
 mod selector;

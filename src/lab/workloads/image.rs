@@ -8,6 +8,7 @@
 //! | `lab/crash` | ends with exit code 1, again and again: never ready |
 //! | `lab/command` | really runs `command` and `args`, with the sandbox's environment, directory and user |
 //!
+//! A pod's annotation [`INSTEAD`] names the image that runs in place of a foreign one, which the pod goes on showing.
 //! A tag (`lab/idle:2`) changes nothing but the template.
 use super::{
     environment::Variables,
@@ -43,10 +44,18 @@ pub fn kind(image: &str) -> Option<&str> {
     ["app", "idle", "stuck", "crash", "command"].contains(&kind).then_some(kind)
 }
 
-/// Whether all containers of a pod's spec have images of the lab.
-pub fn all_known(spec: &Value) -> bool {
-    let containers = array(&spec["containers"]);
-    !containers.is_empty() && containers.iter().all(|container| kind(text(&container["image"])).is_some())
+/// Annotation of a pod.
+pub const INSTEAD: &str = "lab.pgmigrate.dev/run";
+
+/// What runs in a container of this pod (or pod template).
+pub fn of<'a>(pod: &'a Value, container: &'a Value) -> &'a str {
+    pod["metadata"]["annotations"][INSTEAD].as_str().unwrap_or(text(&container["image"]))
+}
+
+/// Whether all containers of a pod (or pod template) have images of the lab.
+pub fn all_known(pod: &Value) -> bool {
+    let containers = array(&pod["spec"]["containers"]);
+    !containers.is_empty() && containers.iter().all(|container| kind(of(pod, container)).is_some())
 }
 
 /// Runs the container to its end and returns its exit code.

@@ -21,7 +21,7 @@ pub async fn run(store: Store, node: Node) {
     let mut tasks = JoinSet::new();
     loop {
         let mut present = BTreeSet::new();
-        for pod in store.list("pods", None).into_iter().filter(|pod| ours(pod)) {
+        for pod in store.list("pods", None).into_iter().filter(|pod| image::all_known(pod)) {
             let uid = text(&pod["metadata"]["uid"]).to_owned();
             present.insert(uid.clone());
             match (known.get(&uid), leaving(&pod)) {
@@ -43,10 +43,6 @@ pub async fn run(store: Store, node: Node) {
             return;
         }
     }
-}
-
-fn ours(pod: &Value) -> bool {
-    image::all_known(&pod["spec"])
 }
 
 /// Pods that a user made have no finalizer of ours yet.

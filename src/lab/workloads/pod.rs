@@ -31,7 +31,7 @@ pub fn create(store: &Store, owner: &Value, template: &Value, name: &str, labels
         }
     }
     let mut status = json!({"phase": "Pending"});
-    if image::all_known(&spec) {
+    if image::all_known(template) {
         metadata["finalizers"] = json!([FINALIZER]);
     } else {
         status["containerStatuses"] = array(&spec["containers"]).iter().map(not_pulled).collect();

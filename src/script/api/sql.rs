@@ -32,7 +32,7 @@ pub(super) fn register(api: &mut Api) {
             params: &["side", "statement", "args?"],
             returns: "the rows of a RETURNING",
             changes: true,
-            doc: "Runs a statement that writes. Not undone by rollback, not repeated by resume.",
+            doc: "Runs a statement that writes. Not undone by rollback, not repeated by resume: what RETURNING gives is kept in the journal, so let it be little.",
             example: r#"execute("target", "analyze statuses");"#,
         },
         |call: NativeCallContext, side: &str, query: &str, args: Array| write(&call, side, query, &args),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 impl Live {
     pub(super) async fn set_replicas(&self, workload: &Workload, replicas: i64) -> Result<()> {
+        objects::not_an_end(&self.migration, objects::kind_of(workload), &workload.name)?;
         let before = self.read_replicas(workload).await?.wanted;
         let receipt = Receipt::Scale { workload: workload.to_string(), replicas: before };
         let patch = json!({"spec": {"replicas": replicas}});
@@ -26,6 +27,7 @@ impl Live {
             return Err(Error::usage(format!("{workload} runs by its schedule: there is nothing to restart")));
         }
         let (kind, name) = (objects::kind_of(workload), &workload.name);
+        objects::not_an_end(&self.migration, kind, name)?;
         self.journaled(format!("restart({workload})"), Receipt::Nothing.into(), |_| async move {
             // kubectl rollout restart's own annotation.
             let now = jiff::Timestamp::now().to_string();
@@ -52,6 +54,7 @@ impl Live {
 
     async fn merge_journaled(&self, call: String, object: &str, patch: &Value) -> Result<()> {
         let (kind, name) = objects::object(object)?;
+        objects::not_an_end(&self.migration, kind, name)?;
         let before = self.there(kind, name, object).await?;
         let receipt = Receipt::Patch { object: object.into(), inverse: super::undo::inverse(&before, patch) };
         self.journaled(call, receipt.into(), |_| async move {

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     kube::{Kind, Probe, kind},
-    spec::{Workload, WorkloadKind, nearest},
+    spec::{Migration, Workload, WorkloadKind, nearest},
 };
 use serde_json::Value;
 
@@ -35,6 +35,30 @@ pub(super) fn object(text: &str) -> Result<(&'static Kind, &str)> {
         let near = near.map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
         Error::usage(format!("a script cannot touch the kind {word:?}{near}"))
     })
+}
+
+/// The two database clusters belong to the strategy: a script that starts the fenced source again, or promotes or
+/// unfences the target, would make the second primary that the whole program exists to prevent.
+pub(super) fn not_an_end(migration: &Migration, kind: &Kind, name: &str) -> Result<()> {
+    let (source, target) = (migration.source.as_str(), migration.target.cluster.as_str());
+    let member = |cluster: &str| {
+        let number = name.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
+        !cluster.is_empty() && number.is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()))
+    };
+    let theirs = match *kind {
+        kind::POSTGRESQL | kind::STATEFUL_SET => !source.is_empty() && name == source,
+        kind::CLUSTER => name == target,
+        kind::POD => member(source) || member(target),
+        _ => false,
+    };
+    if theirs {
+        let what = format!(
+            "a script may not change {}/{name}: the source and the target are the strategy's",
+            kind.kind.to_lowercase()
+        );
+        return Err(Error::usage(what));
+    }
+    Ok(())
 }
 
 pub(super) fn kind_of(workload: &Workload) -> &'static Kind {
@@ -150,6 +174,31 @@ mod tests {
         assert!(matches!(probe(&kind::JOB, "complete", None), Probe::Pending(_)));
         assert!(matches!(probe(&kind::JOB, "gone", None), Probe::Done));
         assert!(matches!(probe(&kind::JOB, "redy", Some(&job)), Probe::Failed(_)));
+    }
+
+    #[test]
+    fn both_ends_are_out_of_a_scripts_reach() {
+        let migration = crate::spec::find(Some("mastodon"), None, None).expect("built in");
+        let may = |text: &str| {
+            let (kind, name) = object(text).expect("known");
+            not_an_end(&migration, kind, name).is_ok()
+        };
+        for ours in [
+            "statefulset/mastodon-postgresql",
+            "postgresql/mastodon-postgresql",
+            "cluster/database-cnpg",
+            "pod/database-cnpg-1",
+        ] {
+            assert!(!may(ours), "{ours}");
+        }
+        for free in [
+            "deployment/mastodon-web",
+            "cluster/other",
+            "pod/mastodon-postgresql-exporter",
+            "configmap/mastodon-database",
+        ] {
+            assert!(may(free), "{free}");
+        }
     }
 
     #[test]

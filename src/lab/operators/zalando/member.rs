@@ -13,6 +13,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::Write,
     path::PathBuf,
     sync::{Arc, PoisonError, atomic::AtomicBool},
@@ -49,6 +50,8 @@ pub struct Work {
     pub reload: bool,
     /// The list of slots is looked at only after a start, a change of role, a resume, or when a slot of ours changed (zalando.md, 6).
     pub slots_stale: bool,
+    /// The slots it knows of: what of them is not wanted any more is dropped.
+    pub slots: BTreeSet<String>,
     /// What postgresql.conf holds.
     pub parameters: Parameters,
     /// Turns in a row in which a replica did not stream although there was a leader.
@@ -62,6 +65,7 @@ impl Member {
             primary: false,
             reload: false,
             slots_stale: true,
+            slots: BTreeSet::new(),
             parameters: Parameters::new(),
             turns_without_stream: 0,
         };

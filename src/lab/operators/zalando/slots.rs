@@ -18,26 +18,29 @@ struct Slot {
 pub async fn settle(member: &Arc<Member>, work: &mut Work) -> Result<(), Failure> {
     let config = member.dcs.config().unwrap_or_default();
     let (wanted, there) = (wanted(member, &config), there(member).await?);
+    let mut created = false;
     for (name, slot) in wanted.iter().filter(|(name, _)| !there.contains_key(*name)) {
         create(member, name, slot).await?;
-        work.slots_stale = true;
+        (work.slots_stale, created) = (true, true);
     }
-    // Never in pause, and not in every turn: a foreign slot may live for days and vanish at the next restart.
-    if !work.slots_stale || member.dcs.paused() {
+    // A slot that somebody made by hand may live for days: it is unknown until the list is read again.
+    if std::mem::take(&mut work.slots_stale) {
+        work.slots = there.keys().cloned().collect();
+        work.slots_stale = created;
+    }
+    if member.dcs.paused() {
         return Ok(());
     }
     let ignored = config["ignore_slots"].as_array().cloned().unwrap_or_default();
     let foreign = |(name, slot): &(&String, &Slot)| {
-        slot.idle && !wanted.contains_key(*name) && !ignored.iter().any(|rule| matches(rule, name, slot))
+        let unwanted = work.slots.contains(*name) && !wanted.contains_key(*name);
+        slot.idle && unwanted && !ignored.iter().any(|rule| matches(rule, name, slot))
     };
     for (name, _) in there.iter().filter(foreign) {
         member.info(format!("Trying to drop unknown replication slot '{name}'"));
-        member
-            .server
-            .sql("postgres", &format!("SELECT pg_drop_replication_slot({})", Literal::new(name.as_str())))
-            .await?;
+        let name = Literal::new(name.as_str());
+        member.server.sql("postgres", &format!("SELECT pg_drop_replication_slot({name})")).await?;
     }
-    work.slots_stale = false;
     Ok(())
 }
 

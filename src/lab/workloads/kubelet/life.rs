@@ -116,7 +116,7 @@ fn make(
         node: node.clone(),
         namespace: namespace(pod).to_owned(),
         pod: name(pod).to_owned(),
-        image: text(&container["image"]).to_owned(),
+        image: image::of(pod, container).to_owned(),
         argv: [strings("command"), strings("args")].concat(),
         variables: variables.clone(),
         sandbox: sandbox.clone(),

@@ -1,0 +1,63 @@
+//! Who and where this process is: the lease names it, and tells from it that a runner is dead.
+use std::{env, fs};
+
+/// `user@host`; what cannot be learnt is `unknown`.
+pub(crate) fn user_at_host() -> String {
+    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| uid());
+    format!("{}@{}", plain(&user), plain(&host()))
+}
+
+#[cfg(unix)]
+fn uid() -> String {
+    // SAFETY: takes nothing and cannot fail.
+    format!("uid{}", unsafe { libc::getuid() })
+}
+#[cfg(not(unix))]
+fn uid() -> String {
+    "unknown".to_string()
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    let mut name = [0u8; 256];
+    // SAFETY: the buffer and its length belong together; gethostname writes inside them.
+    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) } != 0;
+    let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+    match std::str::from_utf8(&name[..end]) {
+        Ok(text) if !failed && !text.is_empty() => text.to_string(),
+        _ => "unknown".to_string(),
+    }
+}
+#[cfg(not(unix))]
+fn host() -> String {
+    env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_string())
+}
+
+/// The identity is split at these.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c == '/' || c == '@' { '-' } else { c }).collect()
+}
+
+/// Where a process id means something: this boot of this machine and this PID namespace (two containers of one host share the
+/// boot, and a pid of one says nothing in the other). None where the system does not tell.
+pub(crate) fn place() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{}/{}", boot.trim(), namespace.display()))
+}
+
+/// True only when it is certain: no such process here, or a zombie that nobody has collected.
+#[cfg(unix)]
+pub(crate) fn dead(pid: i32) -> bool {
+    // SAFETY: signal 0 only asks whether the process exists.
+    if unsafe { libc::kill(pid, 0) } != 0 {
+        return std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // proc(5): the state follows the command's closing parenthesis.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
+}
+#[cfg(not(unix))]
+pub(crate) fn dead(_pid: i32) -> bool {
+    false
+}
