@@ -69,7 +69,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
     let databases: Vec<&str> = facts.databases.iter().map(|d| d.name.as_str()).collect();
     let mut initdb = json!({
         "dataChecksums": facts.settings.data_checksums,
-        "postInitSQL": roles(&facts.roles),
+        "postInitSQL": bare_roles(&facts.roles),
         "import": {
             "type": "monolith",
             "databases": databases,
@@ -94,7 +94,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
 /// Every role is made bare before the import, and becomes itself in the repair after it. CNPG's own import of roles would
 /// lose as much, and print every password's verifier in the job's log. Superusers must be so at once: an event trigger
 /// can be owned by nobody else.
-fn roles(roles: &[Role]) -> Vec<String> {
+pub fn bare_roles(roles: &[Role]) -> Vec<String> {
     let wanted = |r: &&Role| !r.system() || SPILO_ROLES.contains(&r.name.as_str());
     let statement = |r: &Role| {
         let superuser = if r.superuser && !r.system() { " SUPERUSER" } else { "" };
