@@ -55,6 +55,10 @@ pub(super) const LEASES: &str = "leases.coordination.k8s.io";
 pub(super) const PVCS: &str = "persistentvolumeclaims";
 pub(super) const PDBS: &str = "poddisruptionbudgets.policy";
 
+const DEPLOYMENTS: &str = "deployments.apps";
+const SYSTEM: &str = "cnpg-system";
+const MANAGER: &str = "cnpg-controller-manager";
+
 /// The stand-in's clocks. The defaults are the real ones, but for those that only make the machine wait.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -133,17 +137,36 @@ impl Operator {
         self.instances().get(&(namespace.to_owned(), pod.to_owned())).cloned()
     }
 
-    /// The operator itself is away: told so, or its Deployment is scaled to nothing.
+    /// The operator itself is away: told so, or its Deployment has no ready pod.
     pub fn away(&self) -> bool {
-        let scaled_down = |deployment: Arc<serde_json::Value>| deployment["spec"]["replicas"] == 0;
-        self.controls.operator_paused()
-            || self.store.get("deployments.apps", "cnpg-system", "cnpg-controller-manager").is_some_and(scaled_down)
+        let down = |deployment: Arc<serde_json::Value>| {
+            let status = &deployment["status"];
+            // Without a status nobody runs Deployments here.
+            deployment["spec"]["replicas"] == 0
+                || status["replicas"].is_number() && status["readyReplicas"].as_u64().unwrap_or(0) == 0
+        };
+        self.controls.operator_paused() || self.store.get(DEPLOYMENTS, SYSTEM, MANAGER).is_some_and(down)
     }
 
     /// Sleeps until something changed, or so long.
     pub async fn nap(&self, longest: Duration) {
         let _ = tokio::time::timeout(longest, self.news.notified()).await;
     }
+}
+
+/// The operator's own Deployment, which facts and preflight look for. Its pod is one of the lab's idle ones: scaled to
+/// nothing, or lost, it takes the operator's half with it.
+fn deployment(store: &Store) {
+    let labels = serde_json::json!({"app.kubernetes.io/name": "cloudnative-pg"});
+    let container = serde_json::json!({"name": "manager", "image": format!("ghcr.io/cloudnative-pg/lab/idle:{}", objects::VERSION)});
+    let template = serde_json::json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
+    let metadata = serde_json::json!({"name": MANAGER, "namespace": SYSTEM, "labels": labels});
+    let spec = serde_json::json!({"replicas": 1, "selector": {"matchLabels": labels}, "template": template});
+    let namespace = serde_json::json!({"metadata": {"name": SYSTEM, "labels": {"kubernetes.io/metadata.name": SYSTEM}},
+        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
+    // Made by somebody else already: as good.
+    let _ = store.create("namespaces", namespace);
+    let _ = store.create(DEPLOYMENTS, serde_json::json!({"metadata": metadata, "spec": spec}));
 }
 
 /// Serves every Cluster of the store until `stop`, then stops the servers.
@@ -157,6 +180,7 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
         tracing::error!("no PostgreSQL installation was found: the CloudNativePG stand-in cannot work");
         return;
     };
+    deployment(&store);
     // Whoever drops this future ends its tasks too.
     let stop = stop.child_token();
     let _end = stop.clone().drop_guard();

@@ -99,6 +99,25 @@ fn ensure_certificates(operator: &Operator, cluster: &Cluster) -> Result<(), rcg
     Ok(())
 }
 
+/// The client certificate PgBouncer comes with, in `<cluster>-pooler`.
+pub fn ensure_pooler(operator: &Operator, cluster: &Cluster) -> Result<(), rcgen::Error> {
+    let (name, namespace) = (&cluster.name, &cluster.namespace);
+    let secret = format!("{name}-pooler");
+    let Some(key) = value(operator, namespace, &format!("{name}-ca"), "ca.key") else { return Ok(()) };
+    if operator.store.get("secrets", namespace, &secret).is_none() {
+        let pair = certs::signed(name, namespace, &key, "cnpg_pooler_pgbouncer", &[])?;
+        create(
+            operator,
+            cluster,
+            &secret,
+            "kubernetes.io/tls",
+            &[("tls.crt", pair.certificate), ("tls.key", pair.key)],
+            None,
+        );
+    }
+    Ok(())
+}
+
 fn create(
     operator: &Operator,
     cluster: &Cluster,
