@@ -136,14 +136,15 @@ async fn live(operator: &Operator, instance: &Instance) {
 
 /// The pod's end: as gentle as the spec says, or at once when nobody will need the data.
 async fn leave(operator: &Operator, instance: &Instance) {
-    match instance.cluster(operator) {
-        Some(cluster) if !operator.stop.is_cancelled() => {
-            if instance.place.server.running() {
-                shutdown::smart_then_fast(&instance.place, cluster.smart_shutdown_timeout(), |_| {}).await;
-            }
+    let unwanted = || operator.stop.is_cancelled() || instance.cluster(operator).is_none();
+    let patience = instance.cluster(operator).map_or(Duration::ZERO, |cluster| cluster.smart_shutdown_timeout());
+    if instance.place.server.running() && !unwanted() {
+        tokio::select! {
+            () = shutdown::smart_then_fast(&instance.place, patience, |_| {}) => {}
+            () = async { while !unwanted() { tokio::time::sleep(Duration::from_millis(100)).await } } => {}
         }
-        _ => shutdown::immediate(&instance.place).await,
     }
+    shutdown::immediate(&instance.place).await;
 }
 
 /// One container's life: its exit code, or None when the pod is gone.
