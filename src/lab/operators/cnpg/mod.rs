@@ -154,21 +154,6 @@ impl Operator {
     }
 }
 
-/// The operator's own Deployment, which facts and preflight look for. Its pod is one of the lab's idle ones: scaled to
-/// nothing, or lost, it takes the operator's half with it.
-fn deployment(store: &Store) {
-    let labels = serde_json::json!({"app.kubernetes.io/name": "cloudnative-pg"});
-    let container = serde_json::json!({"name": "manager", "image": format!("ghcr.io/cloudnative-pg/lab/idle:{}", objects::VERSION)});
-    let template = serde_json::json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
-    let metadata = serde_json::json!({"name": MANAGER, "namespace": SYSTEM, "labels": labels});
-    let spec = serde_json::json!({"replicas": 1, "selector": {"matchLabels": labels}, "template": template});
-    let namespace = serde_json::json!({"metadata": {"name": SYSTEM, "labels": {"kubernetes.io/metadata.name": SYSTEM}},
-        "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
-    // Made by somebody else already: as good.
-    let _ = store.create("namespaces", namespace);
-    let _ = store.create(DEPLOYMENTS, serde_json::json!({"metadata": metadata, "spec": spec}));
-}
-
 /// Serves every Cluster of the store until `stop`, then stops the servers.
 pub async fn run(store: Store, node: Node, stop: CancellationToken) {
     run_with(store, node, stop, Options::default(), Controls::default()).await;
@@ -180,20 +165,23 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
         tracing::error!("no PostgreSQL installation was found: the CloudNativePG stand-in cannot work");
         return;
     };
-    deployment(&store);
     // Whoever drops this future ends its tasks too.
     let stop = stop.child_token();
     let _end = stop.clone().drop_guard();
     let mut changes = store.changes();
     let instances = Mutex::default();
     let operator = Arc::new(Operator { store, node, options, controls, stop, install, instances, news: Notify::new() });
-    let mut clusters: HashMap<String, tokio::task::JoinHandle<()>> = HashMap::new();
+    // uid -> the Cluster's name and its task
+    let mut clusters: HashMap<String, (Key, tokio::task::JoinHandle<()>)> = HashMap::new();
     loop {
-        clusters.retain(|_, task| !task.is_finished());
-        for object in operator.store.list(CLUSTERS, None) {
-            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            let serve = || tokio::spawn(operator::serve(operator.clone(), cluster::Cluster::of(&object)));
-            clusters.entry(uid).or_insert_with(serve);
+        clusters.retain(|_, (_, task)| !task.is_finished());
+        for cluster in operator.store.list(CLUSTERS, None).iter().map(cluster::Cluster::of) {
+            let key = (cluster.namespace.clone(), cluster.name.clone());
+            // One of the same name that is being taken down still has the volumes.
+            if !clusters.contains_key(&cluster.uid) && clusters.values().all(|(other, _)| *other != key) {
+                let (uid, task) = (cluster.uid.clone(), operator::serve(operator.clone(), cluster));
+                clusters.insert(uid, (key, tokio::spawn(task)));
+            }
         }
         tokio::select! {
             () = operator.stop.cancelled() => break,
@@ -204,7 +192,7 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
             },
         }
     }
-    for (_, task) in clusters {
+    for (_, (_, task)) in clusters {
         let _ = task.await;
     }
 }

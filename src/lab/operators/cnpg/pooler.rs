@@ -185,12 +185,30 @@ fn configure(
         operator.node.resolve(&service, &cluster.namespace).ok_or_else(|| format!("lookup {service}: no such host"))?;
     secrets::ensure_pooler(operator, cluster).map_err(|error| error.to_string())?;
     make_dir(dir, user).map_err(|error| error.to_string())?;
-    let path = |file: &str| dir.join(file).display().to_string();
     let secret = |suffix: &str, key: &str| {
         let name = format!("{}-{suffix}", cluster.name);
         secrets::value(operator, &cluster.namespace, &name, key)
             .ok_or_else(|| format!("Secret {name} has no key {key}"))
     };
+    let settings = settings(pooler, dir, ip);
+    let files = [
+        ("pg_hba.conf", "host all all 0.0.0.0/0 md5\n".into()),
+        ("server.crt", secret("server", "tls.crt")?),
+        ("server.key", secret("server", "tls.key")?),
+        ("ca.crt", secret("ca", "ca.crt")?),
+        ("pooler.crt", secret("pooler", "tls.crt")?),
+        ("pooler.key", secret("pooler", "tls.key")?),
+        ("pgbouncer.ini", format!("[databases]\n* = host={host} port=5432\n\n[pgbouncer]\n{settings}")),
+    ];
+    for (file, text) in files {
+        write_file(&dir.join(file), &text, user).map_err(|error| format!("cannot write {file}: {error}"))?;
+    }
+    Ok(dir.join("pgbouncer.ini"))
+}
+
+/// The lines of `[pgbouncer]`; the Pooler's own parameters win.
+fn settings(pooler: &Value, dir: &Path, ip: Ipv4Addr) -> String {
+    let path = |file: &str| dir.join(file).display().to_string();
     let mut settings: BTreeMap<String, String> = [
         ("listen_addr", ip.to_string()),
         ("listen_port", "5432".into()),
@@ -216,18 +234,5 @@ fn configure(
     for (name, value) in pooler["spec"]["pgbouncer"]["parameters"].as_object().into_iter().flatten() {
         settings.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
-    let settings: String = settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
-    let files = [
-        ("pg_hba.conf", "host all all 0.0.0.0/0 md5\n".into()),
-        ("server.crt", secret("server", "tls.crt")?),
-        ("server.key", secret("server", "tls.key")?),
-        ("ca.crt", secret("ca", "ca.crt")?),
-        ("pooler.crt", secret("pooler", "tls.crt")?),
-        ("pooler.key", secret("pooler", "tls.key")?),
-        ("pgbouncer.ini", format!("[databases]\n* = host={host} port=5432\n\n[pgbouncer]\n{settings}")),
-    ];
-    for (file, text) in files {
-        write_file(&dir.join(file), &text, user).map_err(|error| format!("cannot write {file}: {error}"))?;
-    }
-    Ok(dir.join("pgbouncer.ini"))
+    settings.iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
 }

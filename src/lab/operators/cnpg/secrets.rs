@@ -157,10 +157,7 @@ pub fn install(operator: &Operator, place: &Place) -> std::io::Result<()> {
         let missing = || std::io::Error::other(format!("Secret {secret} has no key {key}"));
         let text = value(operator, &place.namespace, &secret, key).ok_or_else(missing)?;
         let path = place.dir.join("certificates").join(file);
-        if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-            continue;
-        }
-        place.write(&path, &text)?;
+        place.write_if_changed(&path, &text)?;
     }
     Ok(())
 }
