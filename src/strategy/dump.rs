@@ -1,6 +1,9 @@
 //! `dump`: CNPG imports the fenced source; any version step, and an outage as long as dump, restore and comparison.
 
-use super::{manifest, replica};
+use super::{
+    manifest,
+    replica::{main_database, switch, template_shutdown},
+};
 use crate::{
     error::Result,
     facts::{
@@ -11,12 +14,12 @@ use crate::{
     postgres::Ident,
     spec::Migration,
     step::{Hazard, Step},
-    steps::dump::{
-        hba_fence::HbaFence, import::Import, migration_role::MigrationRole, quiet::Quiet, rehearse::Rehearse,
-        repair::RepairImport, role_name, role_secret, verify_gate::VerifyGate,
-    },
     steps::{
         detach_operator::DetachOperator,
+        dump::{
+            hba_fence::HbaFence, import::Import, migration_role::MigrationRole, quiet::Quiet, rehearse::Rehearse,
+            repair::RepairImport, role_name, role_secret, verify_gate::VerifyGate,
+        },
         gate::Gate,
         hook,
         prove_login::ProveLogin,
@@ -43,35 +46,44 @@ const LEFT_EXTENSIONS: [&str; 6] = ["set_user", "pg_stat_kcache", "pg_auth_mon",
 const SPILO_ROLES: [&str; 5] = ["admin", "cron_admin", "zalandos", "robot_zmon", "pooler"];
 
 pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
-    let main = replica::main_database(migration, facts)?;
-    let owner_secret = manifest::owner_secret(migration);
+    let main = main_database(migration, facts)?;
     let apps: Vec<String> = migration.apps.iter().map(|app| app.workload.to_string()).collect();
+    let owner_secret = manifest::owner_secret(migration);
     let script = |name, hazard| hook::step(migration, name, hazard);
-    let mut early: Vec<Arc<dyn Step>> =
+
+    let mut steps: Vec<Arc<dyn Step>> =
         vec![Arc::new(OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() })];
-    early.extend(prepare(migration, facts));
+    steps.extend(prepare(migration, facts));
+
     let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
     cutover.extend(script("before_cutover", Hazard::Disruptive)?);
-    // Before the apps stop: a sync of the operator that is under way writes for seconds more.
     cutover.push(Arc::new(DetachOperator));
     cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.extend(before_switch(migration, facts));
+    cutover.push(Arc::new(ProveLogin {
+        owner: main.owner.clone(),
+        owner_secret: owner_secret.clone(),
+        database: main.name.clone(),
+    }));
+    // The source is fenced and still readable: the script compares both sides before anybody is sent across.
+    cutover.extend(script("verify", Hazard::ReadOnly)?);
     cutover.extend(script("before_promote", Hazard::Disruptive)?);
-    let (owner, database) = (main.owner.clone(), main.name.clone());
-    cutover.push(Arc::new(ProveLogin { owner, owner_secret: owner_secret.clone(), database }));
     cutover.extend(script("after_promote", Hazard::Disruptive)?);
-    cutover.push(Arc::new(replica::switch(migration, &owner_secret, &main.name)));
-    // The first write of an app on the target cannot be brought back: this is the point of no return.
+    cutover.push(Arc::new(switch(migration, &owner_secret, &main.name)));
     cutover.push(Arc::new(StartApps { apps, hazard: Hazard::OneWay }));
     cutover.extend(script("start_apps", Hazard::Disruptive)?);
     cutover.extend(script("health", Hazard::ReadOnly)?);
-    cutover.extend(script("verify", Hazard::ReadOnly)?);
-    cutover.push(Arc::new(GrowTarget { instances: migration.target.instances, smart_shutdown: None }));
-    let mut finalize: Vec<Arc<dyn Step>> = script("finalize", Hazard::Disruptive)?.into_iter().collect();
+    cutover.push(Arc::new(GrowTarget {
+        instances: migration.target.instances,
+        smart_shutdown: template_shutdown(migration),
+    }));
+
+    let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
+    finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource));
     finalize.push(Arc::new(Tidy));
-    Plan::new(early, cutover, finalize)
+    Plan::new(steps, cutover, finalize)
 }
 
 /// What can be done while the app is up: the role, and a rehearsal with the schema alone.
