@@ -29,7 +29,7 @@ impl VerifyGate {
 #[async_trait::async_trait]
 impl Step for VerifyGate {
     fn id(&self) -> String {
-        "compare".into()
+        "verify".into()
     }
     fn describe(&self) -> Description {
         Description {
