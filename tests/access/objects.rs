@@ -35,10 +35,10 @@ async fn objects_are_made_changed_and_removed() {
     kube.merge(&kind::CONFIG_MAP, "a", &json!({"data": {"other": "3"}})).await.unwrap();
     let applied = kube.apply(&kind::CONFIG_MAP, &map("b", "4")).await.unwrap();
     assert_eq!(applied["data"]["key"], "4");
-    let misspelt = json!({"metadata": {"name": "c"}, "dta": {"key": "5"}});
-    let strict = kube.apply(&kind::CONFIG_MAP, &misspelt).await.unwrap_err();
-    assert!(strict.chain().contains("dta"), "{}", strict.chain());
-    assert!(kube.get(&kind::CONFIG_MAP, "c").await.unwrap().is_none());
+    let misspelt = json!({"metadata": {"name": "c"}, "spec": {"instnces": 1}});
+    let strict = kube.apply(&kind::CLUSTER, &misspelt).await.unwrap_err();
+    assert!(strict.chain().contains("instnces"), "{}", strict.chain());
+    assert!(kube.get(&kind::CLUSTER, "c").await.unwrap().is_none());
 
     let listed = kube.list(&kind::CONFIG_MAP, "app=shop").await.unwrap();
     assert_eq!(listed.len(), 2);
