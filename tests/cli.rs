@@ -161,8 +161,8 @@ fn init_writes_files_that_load_and_never_overwrites() {
 
 #[test]
 fn scripts_are_checked_without_a_cluster() {
-    let shell = Shell::new().file("bad.rhai", "fn preflite(m) { }\n");
-    let _ = shell.run("script check bad.rhai").code(2).says("preflite").says("preflight");
+    let shell = Shell::new().file("bad.rhai", "fn prefligt(m) { }\n");
+    let _ = shell.run("script check bad.rhai").code(2).says("prefligt").says("preflight");
     let _ = shell.run("script api").code(0).says("sql(side, query, args?)").says("stop_apps(m)");
     let _ = shell.run("script run mastodon verifi").code(2).complains("did you mean verify?");
 }

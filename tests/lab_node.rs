@@ -153,7 +153,25 @@ async fn exec_log_and_port_forward_reach_the_sandbox() {
     exec(&api, &pod).await;
     log(&api, &pod).await;
     forward(&lab, &api, &pod).await;
+    kubectl(&lab, &pod).await;
     lab.stop().await;
+}
+
+/// Stock kubectl, where there is one.
+async fn kubectl(lab: &Lab, pod: &str) {
+    let run = async |args: &[&str]| {
+        let mut command = tokio::process::Command::new("kubectl");
+        command.args(["--kubeconfig", &lab.kubeconfig_path().to_string_lossy(), "-n", "shop"]).args(args);
+        tokio::time::timeout(LONG, command.kill_on_drop(true).output()).await.expect("kubectl comes to an end")
+    };
+    let Ok(output) = run(&["exec", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 5"]).await else { return };
+    assert_eq!((output.status.code(), &*output.stdout), (Some(5), &b"out\n"[..]), "{output:?}");
+    let output = run(&["logs", "--tail", "1", pod]).await.expect("kubectl");
+    assert!(output.stdout == b"tick\n" || output.stdout == b"hello\n" || output.stdout == b"err\n", "{output:?}");
+    let output = run(&["rollout", "status", "deployment/talk"]).await.expect("kubectl");
+    assert!(output.status.success(), "{output:?}");
+    let output = run(&["get", "pods", "-o", "name"]).await.expect("kubectl");
+    assert_eq!(output.stdout, format!("pod/{pod}\n").as_bytes(), "{output:?}");
 }
 
 async fn exec(api: &Api<Pod>, pod: &str) {

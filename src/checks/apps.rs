@@ -20,7 +20,7 @@ pub async fn check(world: &World, facts: &Facts) -> Vec<Finding> {
         match world.kube.get(steps::workload_kind(&app.workload), &app.workload.name).await {
             Ok(Some(_)) => {}
             Ok(None) => missing.push(app.workload.to_string()),
-            Err(error) => return vec![THERE.from_error(&error)],
+            Err(error) => return vec![THERE.because(&error)],
         }
     }
     let namespace = world.kube.namespace();

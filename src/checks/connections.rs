@@ -23,7 +23,7 @@ pub async fn check(world: &World) -> Vec<Finding> {
         let object = format!("{}/{name}", kind.kind.to_lowercase());
         let look = format!("kubectl get -n {} {object} -o yaml", world.kube.namespace());
         findings.push(match world.kube.get(kind, name).await {
-            Err(error) => CHECK.from_error(&error),
+            Err(error) => CHECK.because(&error),
             Ok(None) => CHECK.fail(format!("{object} is not there"), look),
             Ok(Some(found)) => {
                 let missing: Vec<&str> = connection

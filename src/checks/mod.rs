@@ -68,7 +68,7 @@ impl Check {
     fn warn(self, seen: impl Into<String>, remedy: impl Into<String>) -> Finding {
         self.found(Status::Warn, seen, remedy)
     }
-    fn from_error(self, error: &Error) -> Finding {
+    fn because(self, error: &Error) -> Finding {
         let status = if error.kind == crate::error::Kind::Check { Status::Fail } else { Status::Unknown };
         self.found(status, error.chain(), error.hint.clone().unwrap_or_else(|| "see the error".into()))
     }
@@ -84,7 +84,7 @@ pub async fn run(world: &World) -> Result<Vec<Finding>> {
     let facts = match facts::gather(&world.kube, &world.migration).await {
         Ok(facts) => facts,
         Err(error) => {
-            findings.push(source::CHECK.from_error(&error));
+            findings.push(source::CHECK.because(&error));
             return Ok(findings);
         }
     };

@@ -33,7 +33,7 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
             source.leader,
             source.timeline
         )),
-        Err(error) => CHECK.from_error(&error),
+        Err(error) => CHECK.because(&error),
     }];
     if source.paused {
         findings.push(PAUSED.warn(

@@ -42,6 +42,6 @@ pub async fn check(world: &World, facts: &Facts) -> Finding {
         Ok(Some(object)) => {
             CHECK.fail(format!("{object} exists"), format!("kubectl get -n {namespace} {object} -o yaml"))
         }
-        Err(error) => CHECK.from_error(&error),
+        Err(error) => CHECK.because(&error),
     }
 }

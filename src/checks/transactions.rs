@@ -20,7 +20,7 @@ pub async fn check(world: &World) -> Vec<Finding> {
     };
     let open = match open.await {
         Ok(open) => open,
-        Err(error) => return vec![LONG.from_error(&error)],
+        Err(error) => return vec![LONG.because(&error)],
     };
     let limit = world.migration.guardrails.longest_transaction.as_secs_f64();
     let (prepared, running): (Vec<_>, Vec<_>) = open.into_iter().partition(|t| t.kind == "prepared");

@@ -28,19 +28,20 @@ pub struct Context {
 
 impl Context {
     pub fn new(global: Global) -> Context {
-        term::logging(global.verbose);
         let ui = Ui::new(global.output, global.color, global.shown());
+        term::logging(global.verbose);
         Context { global, ui }
     }
 
     pub fn migration(&self, which: &Which) -> Result<Migration> {
-        let found = spec::find(which.name.as_deref(), self.global.file.as_deref(), self.global.namespace.as_deref())?;
+        let found =
+            spec::find(which.name.as_deref(), self.global.file.as_deref(), self.global.flags.namespace.as_deref())?;
         self.global.name.set(found.name.clone()).ok();
         Ok(found)
     }
 
     pub async fn kube(&self) -> Result<Kube> {
-        Kube::connect(&self.global.flags()).await
+        Kube::connect(&self.global.flags).await
     }
 
     /// The migration and a client in its namespace.

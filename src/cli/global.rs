@@ -2,47 +2,21 @@
 
 use crate::{
     kube::flags::Flags,
-    spec::units,
     term::{Color, Format},
 };
 use clap::{ArgAction, Args, ValueEnum};
-use std::{ffi::OsString, path::PathBuf, sync::OnceLock, time::Duration};
+use std::{ffi::OsString, path::PathBuf, sync::OnceLock};
 
 #[derive(Args, Debug)]
 pub struct Global {
-    /// Namespace of the migration [default: the file's, else the context's]
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = KUBECTL)]
-    pub namespace: Option<String>,
-    /// The kubeconfig context to use
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
-    pub context: Option<String>,
-    /// The kubeconfig file to use [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, global = true, value_name = "FILE", help_heading = KUBECTL)]
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig cluster to use
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
-    pub cluster: Option<String>,
-    /// The kubeconfig user to use
-    #[arg(long, global = true, value_name = "NAME", help_heading = KUBECTL)]
-    pub user: Option<String>,
-    /// Act as this user
-    #[arg(long = "as", global = true, value_name = "USER", help_heading = KUBECTL)]
-    pub as_user: Option<String>,
-    /// Act as a member of this group; may be given again
-    #[arg(long, global = true, value_name = "GROUP", help_heading = KUBECTL)]
-    pub as_group: Vec<String>,
-    /// Act with this UID
-    #[arg(long, global = true, value_name = "UID", help_heading = KUBECTL)]
-    pub as_uid: Option<String>,
-    /// How long one request may take: 30s, 2m; 0 for kubectl's "no limit"
-    #[arg(long, global = true, value_name = "TIME", value_parser = timeout, help_heading = KUBECTL)]
-    pub request_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub flags: Flags,
 
     /// How the answer is written
     #[arg(short, long, global = true, value_enum, default_value = "table", help_heading = GLOBAL)]
     pub output: Format,
     /// Say more on stderr; again for more
-    #[arg(short, long = "verbose", visible_alias = "v", global = true, action = ArgAction::Count, help_heading = GLOBAL)]
+    #[arg(short, long = "verbose", global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub verbose: u8,
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = GLOBAL)]
@@ -62,38 +36,24 @@ pub struct Global {
     pub name: OnceLock<String>,
 }
 
-const KUBECTL: &str = "kubectl's flags";
 const GLOBAL: &str = "Global flags";
 
 impl Global {
-    pub fn flags(&self) -> Flags {
-        Flags {
-            namespace: self.namespace.clone(),
-            context: self.context.clone(),
-            kubeconfig: self.kubeconfig.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-            as_user: self.as_user.clone(),
-            as_group: self.as_group.clone(),
-            as_uid: self.as_uid.clone(),
-            request_timeout: self.request_timeout,
-        }
-    }
-
     /// ` -n mastodon -f m.yaml`: what a shown command needs to mean the same migration in the same cluster.
     pub fn shown(&self) -> String {
+        let flags = &self.flags;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
         let given = [
-            ("-n", self.namespace.clone()),
-            ("--context", self.context.clone()),
-            ("--kubeconfig", path(&self.kubeconfig)),
-            ("--cluster", self.cluster.clone()),
-            ("--user", self.user.clone()),
-            ("--as", self.as_user.clone()),
-            ("--as-uid", self.as_uid.clone()),
+            ("-n", flags.namespace.clone()),
+            ("--context", flags.context.clone()),
+            ("--kubeconfig", path(&flags.kubeconfig)),
+            ("--cluster", flags.cluster.clone()),
+            ("--user", flags.user.clone()),
+            ("--as", flags.as_user.clone()),
+            ("--as-uid", flags.as_uid.clone()),
             ("-f", path(&self.file)),
         ];
-        let groups = self.as_group.iter().map(|group| ("--as-group", Some(group.clone())));
+        let groups = flags.as_group.iter().map(|group| ("--as-group", Some(group.clone())));
         given
             .into_iter()
             .chain(groups)
@@ -112,14 +72,6 @@ impl Global {
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// kubectl's rule: a bare number is seconds, 0 is no limit of the user's own.
-fn timeout(text: &str) -> Result<Duration, String> {
-    match text.parse::<u64>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => units::duration(text),
-    }
 }
 
 /// The format asked for on a command line that could not be parsed.

@@ -57,7 +57,7 @@ impl Init {
 /// The file under the migration's own name, in the namespace that was asked for.
 fn mine(text: &str, app: &str, name: &str, context: &Context) -> String {
     let text = text.replacen(&format!("\n  name: {app}\n"), &format!("\n  name: {name}\n"), 1);
-    match &context.global.namespace {
+    match &context.global.flags.namespace {
         Some(namespace) => {
             text.replacen(&format!("\n  namespace: {app}\n"), &format!("\n  namespace: {namespace}\n"), 1)
         }

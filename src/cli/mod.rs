@@ -53,11 +53,15 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed, nothing left behind; 2 usage; 3 a check or verification failed; 4 stopped,
-`resume` possible; 5 a human must decide; 6 rollback incomplete; 7 another runner holds the lock; 70 bug;
-130 interrupted cleanly. After 4 to 7 the last line is the next command to type.
+Exit codes:
+    0  done                               5  a human must decide
+    1  failed, nothing left behind        6  rollback incomplete
+    2  usage                              7  another runner holds the lock
+    3  a check or verification failed    70  a bug
+    4  stopped, `resume` is possible    130  interrupted cleanly
+  After 4 to 7 the last line is the next command to type.
 
-A first migration: init, check, plan, prepare, cutover, verify, finalize.";
+A first migration: list, init, check, plan, prepare, cutover, report, finalize.";
 
 #[derive(Subcommand)]
 enum Verb {

@@ -17,7 +17,7 @@ pub struct Schema {
 impl Schema {
     pub fn run(self, context: &Context) -> Result<()> {
         let (document, name) = if self.role {
-            (role(context.global.namespace.as_deref()), "role.rbac.authorization.k8s.io/pgmigrate")
+            (role(context.global.flags.namespace.as_deref()), "role.rbac.authorization.k8s.io/pgmigrate")
         } else {
             (spec::schema(), "pgmigrate.dev/v1alpha1")
         };

@@ -60,6 +60,7 @@ fn check(context: &Context, what: Option<String>) -> Result<()> {
         problems.iter().map(|p| json!({ "line": p.line, "column": p.column, "what": p.what })).collect();
     let result = match problems.len() {
         0 => Ok(()),
+        1 => Err(Error::usage(format!("{}: 1 problem", script.name)).hint("kubectl pgmigrate script api")),
         n => Err(Error::usage(format!("{}: {n} problems", script.name)).hint("kubectl pgmigrate script api")),
     };
     let mut text: String = problems.iter().map(|p| format!("{}\n\n", p.text.trim_end())).collect();

@@ -72,36 +72,44 @@ pub async fn database(source: &mut Db, target: &mut Db) -> Result<Vec<Repair>> {
     Ok(repairs.map(repair).collect())
 }
 
-/// Which passwords to set on the target. Md5 ones are made anew from the operator's Secret, since CNPG's last hba line
-/// asks for scram; `left` are the md5 roles whose clear text nobody has.
+/// Clear texts of the md5 roles, from the operator's Secrets; one whose Secret is for another user (rotation) is left out.
+pub async fn clear_texts(kube: &Kube, cluster: &str, source: &mut Db) -> Result<BTreeMap<String, SecretString>> {
+    let mut known = BTreeMap::new();
+    for (role, verifier) in verifiers(source).await.context("reading the source's passwords")? {
+        if verifier.starts_with("md5")
+            && !system_role(&role)
+            && let Ok((user, password)) = zalando::credentials(kube, cluster, &role).await
+            && user == role
+        {
+            known.insert(role, password);
+        }
+    }
+    Ok(known)
+}
+
+/// Which passwords to set on the target, and the md5 roles whose clear text nobody has. An md5 one is made anew from its
+/// clear text, since CNPG's last hba line asks for scram; every other verifier is carried as it is.
 pub async fn passwords(
-    kube: &Kube,
-    cluster: &str,
     source: &mut Db,
     target: &mut Db,
+    known: &BTreeMap<String, SecretString>,
 ) -> Result<(Vec<Password>, Vec<String>)> {
     let wanted = verifiers(source).await.context("reading the source's passwords")?;
     let there = verifiers(target).await.context("reading the target's passwords")?;
     let (mut set, mut left) = (Vec::new(), Vec::new());
     for (role, verifier) in wanted.iter().filter(|(role, v)| !v.is_empty() && !system_role(role)) {
         let now = there.get(role).map_or("", String::as_str);
-        if verifier == now || verifier.starts_with("md5") && now.starts_with("SCRAM-SHA-256$") {
+        let md5 = verifier.starts_with("md5");
+        if md5 && now.starts_with("SCRAM-SHA-256$") {
             continue;
         }
-        let known = match verifier.starts_with("md5") {
-            true => zalando::credentials(kube, cluster, role).await.ok().filter(|(user, _)| user == role),
-            false => None,
-        };
-        match known {
-            Some((_, password)) => set.push(password_of(role, &scram::verifier(&password), true)),
-            None => {
-                if verifier.starts_with("md5") {
-                    left.push(role.clone());
-                }
-                if verifier != now {
-                    set.push(password_of(role, &SecretString::from(verifier.clone()), false));
-                }
-            }
+        match known.get(role).filter(|_| md5) {
+            Some(password) => set.push(password_of(role, &scram::verifier(password), true)),
+            None if verifier == now => {}
+            None => set.push(password_of(role, &SecretString::from(verifier.clone()), false)),
+        }
+        if md5 && !known.contains_key(role) {
+            left.push(role.clone());
         }
     }
     Ok((set, left))

@@ -99,15 +99,14 @@ impl Journal {
     /// Writes entries in one go; returns when the API server has them.
     pub async fn append(&self, whats: Vec<What>) -> Result<()> {
         let mut segment = self.segment.lock().await;
-        let mut seq = self.entries.lock().expect("entries lock").last().map_or(0, |e| e.seq);
+        let last = self.entries.lock().expect("entries lock").last().map_or(0, |e| e.seq);
+        let (at, by) = (Timestamp::now(), &self.by);
+        let fresh: Vec<Entry> =
+            (last + 1..).zip(whats).map(|(seq, what)| Entry { seq, at, by: by.clone(), what }).collect();
         let mut lines = String::new();
-        let mut fresh = Vec::new();
-        for what in whats {
-            seq += 1;
-            let entry = Entry { seq, at: Timestamp::now(), by: self.by.clone(), what };
-            lines.push_str(&serde_json::to_string(&entry).context("write the journal")?);
+        for entry in &fresh {
+            lines.push_str(&serde_json::to_string(entry).context("write the journal")?);
             lines.push('\n');
-            fresh.push(entry);
         }
         if segment.object.is_some() && segment.text.len() + lines.len() > SEGMENT {
             segment.number += 1;
@@ -197,7 +196,8 @@ fn number(name: &str, object: &str) -> Option<usize> {
 }
 
 fn user() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "unknown".into())
+    // SAFETY: geteuid has no arguments and can't fail.
+    std::env::var("USER").unwrap_or_else(|_| format!("uid{}", unsafe { libc::geteuid() }))
 }
 
 fn host() -> String {

@@ -78,8 +78,9 @@ impl Kube {
     pub async fn stream(&self, pod: &str, port: u16) -> Result<Stream> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let ports = [port];
-        let mut forwarder =
-            self.open("create", format!("pods/portforward of {pod}:{port}"), || pods.portforward(pod, &ports).boxed()).await?;
+        let mut forwarder = self
+            .open("create", format!("pods/portforward of {pod}:{port}"), || pods.portforward(pod, &ports).boxed())
+            .await?;
         let (Some(stream), Some(failed)) = (forwarder.take_stream(port), forwarder.take_error(port)) else {
             return Err(Error::bug("portforward was opened without its stream"));
         };

@@ -98,7 +98,12 @@ impl Kube {
         Ok(self.pages(kind, true, &query).await?.unwrap_or_default().0)
     }
     /// All pages and the resourceVersion a watch can go on from; None when the cluster does not know the kind.
-    pub(crate) async fn pages(&self, kind: &Kind, everywhere: bool, query: &str) -> Result<Option<(Vec<Value>, String)>> {
+    pub(crate) async fn pages(
+        &self,
+        kind: &Kind,
+        everywhere: bool,
+        query: &str,
+    ) -> Result<Option<(Vec<Value>, String)>> {
         let (mut items, mut next) = (Vec::new(), String::new());
         loop {
             let path = format!("{}?limit={PAGE}&continue={}&{query}", self.path(kind, everywhere, None), escape(&next));
@@ -145,7 +150,13 @@ impl Kube {
     /// Strict. [`is_already_exists`] tells an object of that name.
     pub async fn create(&self, kind: &Kind, object: &Value) -> Result<Value> {
         let name = object["metadata"]["name"].as_str().unwrap_or("with a generated name").to_string();
-        let ask = self.write(http::Method::POST, "create", self.path(kind, false, None), one(kind, &name), &typed(kind, object));
+        let ask = self.write(
+            http::Method::POST,
+            "create",
+            self.path(kind, false, None),
+            one(kind, &name),
+            &typed(kind, object),
+        );
         parse(&self.ask(&ask).await?, &ask)
     }
     /// Guarded by the object's metadata.resourceVersion; Err(conflict) is told by [`is_conflict`].
@@ -180,7 +191,11 @@ impl Kube {
     }
     /// `pods/log`, whole, of one container.
     pub async fn logs(&self, pod: &str, container: &str, since_seconds: Option<i64>) -> Result<String> {
-        let mut path = format!("{}/log?container={}", self.path(&kind::POD, false, Some(named(&kind::POD, pod)?)), escape(container));
+        let mut path = format!(
+            "{}/log?container={}",
+            self.path(&kind::POD, false, Some(named(&kind::POD, pod)?)),
+            escape(container)
+        );
         if let Some(seconds) = since_seconds {
             path.push_str(&format!("&sinceSeconds={seconds}"));
         }
@@ -197,10 +212,18 @@ impl Kube {
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_string();
-        let mut ask = self.write(http::Method::POST, "create", path, "selfsubjectaccessreviews.authorization.k8s.io".into(), &review);
+        let mut ask = self.write(
+            http::Method::POST,
+            "create",
+            path,
+            "selfsubjectaccessreviews.authorization.k8s.io".into(),
+            &review,
+        );
         ask.repeatable = true;
         let answer: Value = parse(&self.ask(&ask).await?, &ask)?;
-        answer["status"]["allowed"].as_bool().ok_or_else(|| Error::failed("the API server's access review has no answer"))
+        answer["status"]["allowed"]
+            .as_bool()
+            .ok_or_else(|| Error::failed("the API server's access review has no answer"))
     }
 
     fn write(&self, method: http::Method, verb: &'static str, path: String, resource: String, body: &Value) -> Ask {

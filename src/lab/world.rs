@@ -121,8 +121,8 @@ impl Lab {
     /// The operators' own Deployments, as their charts make them: what tells that they are there, and which release.
     fn operators(&self) -> Result<()> {
         for (namespace, name, image) in [
-            ("cnpg-system", "cnpg-controller-manager", "ghcr.io/cloudnative-pg/cloudnative-pg:1.27.0"),
-            ("postgres-operator", "postgres-operator", "ghcr.io/zalando/postgres-operator:v1.14.0"),
+            ("cnpg-system", "cnpg-controller-manager", "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0"),
+            ("postgres-operator", "postgres-operator", "ghcr.io/zalando/postgres-operator:v1.15.1"),
         ] {
             let app = if namespace == "cnpg-system" { "cloudnative-pg" } else { "postgres-operator" };
             let labels = json!({"app.kubernetes.io/name": app});

@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kube::{Kube, forward::Stream},
+    kube::Kube,
 };
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{Client, SimpleQueryMessage, config::SslMode, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -46,17 +47,30 @@ pub struct Login<'a> {
 /// Sets application_name, statement_timeout (60 s), lock_timeout (5 s), search_path `"$user", public`; keeps the stream alive when idle.
 /// A refused login is an error that holds a [`SqlError`] (28P01: wrong password, 28000: pg_hba).
 pub async fn connect(kube: &Kube, login: Login<'_>) -> Result<Db> {
-    let place = format!("pod {}, database {}, user {}", login.pod, login.database, login.user);
-    let tls = tls::config(login.ca)?;
     // Boxed: as in pod::connect.
-    let opening: BoxFuture<'_, Result<Client>> = Box::pin(async {
+    let opening: BoxFuture<'_, Result<Db>> = Box::pin(async {
         let stream = kube.stream(login.pod, PORT).await?;
-        open(stream, &login, tls).await.map_err(|e| explain(e, format!("cannot log in to {place}")))
+        connect_stream(stream, &login).await
     });
-    let client = match tokio::time::timeout(CONNECT, opening).await {
-        Ok(opened) => Arc::new(opened?),
-        Err(_) => return Err(Error::failed(format!("no answer from {place} in {} s", CONNECT.as_secs()))),
-    };
+    match tokio::time::timeout(CONNECT, opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(Error::failed(format!("no answer from {} in {} s", place(&login), CONNECT.as_secs()))),
+    }
+}
+
+fn place(login: &Login<'_>) -> String {
+    format!("pod {}, database {}, user {}", login.pod, login.database, login.user)
+}
+
+/// The same over a stream that is there, to any server.
+pub async fn connect_stream<S>(stream: S, login: &Login<'_>) -> Result<Db>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let place = place(login);
+    let tls = tls::config(login.ca)?;
+    let opened = open(stream, login, tls).await;
+    let client = Arc::new(opened.map_err(|e| explain(e, format!("cannot log in to {place}")))?);
     let keepalive = tokio::spawn({
         let client = client.clone();
         async move {
@@ -72,11 +86,10 @@ pub async fn connect(kube: &Kube, login: Login<'_>) -> Result<Db> {
     Ok(Db::Wire(Session { client, place, prepared: Prepared::new(), keepalive }))
 }
 
-async fn open(
-    stream: Stream,
-    login: &Login<'_>,
-    tls: rustls::ClientConfig,
-) -> Result<Client, tokio_postgres::Error> {
+async fn open<S>(stream: S, login: &Login<'_>, tls: rustls::ClientConfig) -> Result<Client, tokio_postgres::Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut config = tokio_postgres::Config::new();
     config
         .user(login.user)
@@ -86,7 +99,7 @@ async fn open(
         .options(UNPRIVILEGED_OPTIONS)
         .ssl_mode(SslMode::Require);
     // The name is not verified (see tls), but SNI needs one.
-    let tls = match MakeTlsConnect::<Stream>::make_tls_connect(&mut MakeRustlsConnect::new(tls), "localhost") {
+    let tls = match MakeTlsConnect::<S>::make_tls_connect(&mut MakeRustlsConnect::new(tls), "localhost") {
         Ok(tls) => tls,
         Err(never) => unreachable!("localhost is a valid name: {never}"),
     };

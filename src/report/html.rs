@@ -24,7 +24,7 @@ pub fn html(certificate: &Certificate) -> String {
     body.push_str(&steps(c));
     let _ =
         writeln!(body, "<h2>Facts at the beginning</h2><details><summary>show</summary>{}</details>", value(&c.facts));
-    let by = c.by.iter().map(|who| esc(who)).collect::<Vec<_>>().join(", ");
+    let by = c.by.iter().map(esc).collect::<Vec<_>>().join(", ");
     let _ = writeln!(body, "<p class=\"foot\">Run by {by}. Written {}.</p>", esc(c.written));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Migration of {}</title>\n<style>{STYLE}</style></head><body>\n{body}</body></html>\n",

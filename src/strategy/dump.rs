@@ -1,17 +1,33 @@
 //! `dump`: CNPG imports the fenced source; any version step, and an outage as long as dump, restore and comparison.
 
-use super::manifest;
+use super::{
+    manifest,
+    replica::{main_database, switch, template_shutdown},
+};
 use crate::{
+    error::Result,
     facts::{
         Facts,
         server::{Role, Verifier},
     },
+    plan::Plan,
     postgres::Ident,
     spec::Migration,
-    step::Step,
-    steps::dump::{
-        hba_fence::HbaFence, import::Import, migration_role::MigrationRole, quiet::Quiet, rehearse::Rehearse,
-        repair::RepairImport, role_name, role_secret, verify_gate::VerifyGate,
+    step::{Hazard, Step},
+    steps::{
+        detach_operator::DetachOperator,
+        dump::{
+            hba_fence::HbaFence, import::Import, migration_role::MigrationRole, quiet::Quiet, rehearse::Rehearse,
+            repair::RepairImport, role_name, role_secret, verify_gate::VerifyGate,
+        },
+        gate::Gate,
+        hook,
+        prove_login::ProveLogin,
+        replica::{grow_target::GrowTarget, owner_secret::OwnerSecret},
+        retire_source::RetireSource,
+        start_apps::StartApps,
+        stop_apps::StopApps,
+        tidy::Tidy,
     },
 };
 use serde_json::{Value, json};
@@ -28,6 +44,47 @@ const LEFT_SCHEMAS: [&str; 3] = ["metric_helpers", "user_management", "pooler"];
 const LEFT_EXTENSIONS: [&str; 6] = ["set_user", "pg_stat_kcache", "pg_auth_mon", "bg_mon", "pg_mon", "pgextwlist"];
 /// Spilo's roles that grants in a dump name, on catalogue objects too: without them a restore fails.
 const SPILO_ROLES: [&str; 5] = ["admin", "cron_admin", "zalandos", "robot_zmon", "pooler"];
+
+pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
+    let main = main_database(migration, facts)?;
+    let apps: Vec<String> = migration.apps.iter().map(|app| app.workload.to_string()).collect();
+    let owner_secret = manifest::owner_secret(migration);
+    let script = |name, hazard| hook::step(migration, name, hazard);
+
+    let mut steps: Vec<Arc<dyn Step>> =
+        vec![Arc::new(OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() })];
+    steps.extend(prepare(migration, facts));
+
+    let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
+    cutover.extend(script("before_cutover", Hazard::Disruptive)?);
+    cutover.push(Arc::new(DetachOperator));
+    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
+    cutover.extend(script("stop_apps", Hazard::Disruptive)?);
+    cutover.extend(before_switch(migration, facts));
+    cutover.push(Arc::new(ProveLogin {
+        owner: main.owner.clone(),
+        owner_secret: owner_secret.clone(),
+        database: main.name.clone(),
+    }));
+    // The source is fenced and still readable: the script compares both sides before anybody is sent across.
+    cutover.extend(script("verify", Hazard::ReadOnly)?);
+    cutover.extend(script("before_promote", Hazard::Disruptive)?);
+    cutover.extend(script("after_promote", Hazard::Disruptive)?);
+    cutover.push(Arc::new(switch(migration, &owner_secret, &main.name)));
+    cutover.push(Arc::new(StartApps { apps, hazard: Hazard::OneWay }));
+    cutover.extend(script("start_apps", Hazard::Disruptive)?);
+    cutover.extend(script("health", Hazard::ReadOnly)?);
+    cutover.push(Arc::new(GrowTarget {
+        instances: migration.target.instances,
+        smart_shutdown: template_shutdown(migration),
+    }));
+
+    let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
+    finalize.extend(script("finalize", Hazard::Disruptive)?);
+    finalize.push(Arc::new(RetireSource));
+    finalize.push(Arc::new(Tidy));
+    Plan::new(steps, cutover, finalize)
+}
 
 /// What can be done while the app is up: the role, and a rehearsal with the schema alone.
 pub fn prepare(migration: &Migration, facts: &Facts) -> Vec<Arc<dyn Step>> {
@@ -69,7 +126,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
     let databases: Vec<&str> = facts.databases.iter().map(|d| d.name.as_str()).collect();
     let mut initdb = json!({
         "dataChecksums": facts.settings.data_checksums,
-        "postInitSQL": roles(&facts.roles),
+        "postInitSQL": bare_roles(&facts.roles),
         "import": {
             "type": "monolith",
             "databases": databases,
@@ -94,7 +151,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
 /// Every role is made bare before the import, and becomes itself in the repair after it. CNPG's own import of roles would
 /// lose as much, and print every password's verifier in the job's log. Superusers must be so at once: an event trigger
 /// can be owned by nobody else.
-fn roles(roles: &[Role]) -> Vec<String> {
+pub fn bare_roles(roles: &[Role]) -> Vec<String> {
     let wanted = |r: &&Role| !r.system() || SPILO_ROLES.contains(&r.name.as_str());
     let statement = |r: &Role| {
         let superuser = if r.superuser && !r.system() { " SUPERUSER" } else { "" };

@@ -16,6 +16,7 @@ use crate::{
 pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     match migration.strategy {
         Strategy::Replica => replica::plan(migration, facts),
+        Strategy::Dump => dump::plan(migration, facts),
         other => Err(Error::usage(format!("strategy {other} is not in this version; it has replica and dump"))),
     }
 }

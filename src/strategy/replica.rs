@@ -89,6 +89,6 @@ pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a 
     main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
 }
 
-fn template_shutdown(migration: &Migration) -> Option<i64> {
+pub fn template_shutdown(migration: &Migration) -> Option<i64> {
     migration.target.template.as_ref()?["spec"]["smartShutdownTimeout"].as_i64()
 }

@@ -54,7 +54,7 @@ fn split(hint: &str) -> (Option<&str>, Option<&str>) {
 
 /// A message of several lines (a script's frame) keeps its shape under its label.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n  ")
+    text.trim_end().replace('\n', "\n  ").replace("\n  \n", "\n\n")
 }
 
 #[cfg(test)]

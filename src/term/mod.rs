@@ -179,7 +179,8 @@ pub fn logging(verbosity: u8) {
         _ => "pgmigrate=trace,debug",
     };
     let filter = EnvFilter::try_from_env("PGMIGRATE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();
+    let colors = console::colors_enabled_stderr();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(std::io::stderr).try_init().ok();
 }
 
 pub(crate) fn red(text: &str) -> String {

@@ -175,3 +175,46 @@ fn mark(standing: Standing) -> String {
     };
     paint(style, word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Entry, What};
+
+    fn state(whats: &[What]) -> State {
+        let entry = |(n, what): (usize, &What)| Entry {
+            seq: n as u64 + 1,
+            at: Timestamp::UNIX_EPOCH,
+            by: "me".into(),
+            what: what.clone(),
+        };
+        State::fold(&whats.iter().enumerate().map(entry).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn there_is_always_a_next_command() {
+        use Phase::*;
+        let (began, ended) = (|phase| What::PhaseBegan { phase }, |phase| What::PhaseEnded { phase });
+        let restored = What::Restored { reason: "the budget".into() };
+        let life = [
+            (began(Prepare), "resume"),
+            (ended(Prepare), "cutover"),
+            (began(Cutover), "resume"),
+            (restored, "cutover"),
+            (began(Cutover), "resume"),
+            (ended(Cutover), "finalize"),
+            (began(Finalize), "resume"),
+        ];
+        let mut so_far = Vec::new();
+        for (what, verb) in life {
+            so_far.push(what);
+            let state = state(&so_far);
+            let status = Status { name: "m", namespace: "n", state: &state, plan: None, holder: None };
+            assert_eq!(status.next(), Some(format!("kubectl pgmigrate {verb} m")), "{so_far:?}");
+        }
+        so_far.push(ended(Finalize));
+        let state = state(&so_far);
+        let status = Status { name: "m", namespace: "n", state: &state, plan: None, holder: None };
+        assert_eq!((status.next(), status.standing().as_str()), (None, "finalized"));
+    }
+}

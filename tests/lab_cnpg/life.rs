@@ -145,3 +145,38 @@ async fn a_fence_lifted_too_early_wedges_the_instance() {
     source.stop("fast").await.expect("stop");
     world.stop().await;
 }
+
+/// A Pooler needs its role, which the DROP EXTENSION loop keeps from being made; then the owner gets through it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_waits_for_the_extension_loop() {
+    let Some(world) = World::start(207).await else { return };
+    if !std::path::Path::new("/usr/sbin/pgbouncer").exists() {
+        return;
+    }
+    let workloads = tokio::spawn(pgmigrate::lab::workloads::run(world.store.clone(), world.node.clone()));
+    world.cluster("db", json!({"instances": 1, "bootstrap": {"initdb": {"database": "shop"}}}));
+    world.phase("db", "Cluster in healthy state").await;
+    world
+        .sql("db-1", "shop", "CREATE EXTENSION pg_stat_statements; CREATE VIEW v AS SELECT * FROM pg_stat_statements")
+        .await;
+    let spec = json!({"cluster": {"name": "db"}, "instances": 1, "type": "rw", "pgbouncer": {"poolMode": "session"}});
+    let metadata = json!({"name": "pool", "namespace": NAMESPACE});
+    world.store.create("poolers.postgresql.cnpg.io", json!({"metadata": metadata, "spec": spec})).expect("the Pooler");
+    world.logged("db-1", "cannot reconcile database configurations").await;
+    world.until("a listening pooler", || async { world.node.resolve("pool", NAMESPACE).is_some() }).await;
+    const ROLE: &str = "SELECT count(*) FROM pg_roles WHERE rolname = 'cnpg_pooler_pgbouncer'";
+    assert_eq!(world.sql("db-1", "postgres", ROLE).await, "0");
+    world.sql("db-1", "shop", "DROP EXTENSION pg_stat_statements CASCADE").await;
+    world.annotate("db", "cnpg.io/reloadedAt", json!("now"));
+    world.until("the role", || async { world.sql("db-1", "postgres", ROLE).await == "1" }).await;
+    let (password, host) =
+        (world.secret("db-app", "password"), world.node.resolve("pool", NAMESPACE).expect("an address"));
+    let connection = format!("host={host} user=shop dbname=shop sslmode=require");
+    world
+        .until("the owner gets through", || async {
+            world.client(&connection, &password, "SELECT current_user").await.as_deref() == Ok("shop")
+        })
+        .await;
+    workloads.abort();
+    world.stop().await;
+}

@@ -3,6 +3,7 @@ mod import;
 mod life;
 mod physical;
 mod world;
+mod zalando;
 
 use serde_json::json;
 use world::{NAMESPACE, World};

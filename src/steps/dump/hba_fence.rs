@@ -41,7 +41,8 @@ impl HbaFence {
         let (mut rounds, mut ended) = (0, 0);
         while rounds < EMPTY_ROUNDS {
             let query = include_str!("../../postgres/sql/terminate_clients.sql");
-            let found = db.one::<Found>(query, &[&self.role]).await.context("ending the source's sessions")?.found;
+            let found =
+                db.one::<Found>(query, &[self.role.as_str()]).await.context("ending the source's sessions")?.found;
             rounds = if found == 0 { rounds + 1 } else { 0 };
             ended += found;
             if began.elapsed() > TERMINATE {

@@ -66,7 +66,8 @@ impl Step for MigrationRole {
         let secret = world.kube.get(&SECRET, &self.secret).await?.is_some();
         let mut db = ends::source(world).await?;
         let role = "SELECT count(*) AS n FROM pg_catalog.pg_roles WHERE rolname = $1 AND rolsuper AND rolcanlogin";
-        let role = db.value::<i64>(role, &[&self.role]).await? > 0;
+        let name = self.role.clone();
+        let role = db.value::<i64>(role, &[name.as_str()]).await? > 0;
         ends::keep_source(world, db).await;
         Ok(match (secret, role) {
             (true, true) => Observed::Done,
@@ -81,7 +82,7 @@ impl Step for MigrationRole {
         let mut db = ends::source(world).await?;
         db.run(carried::PRIVATE).await.context("keeping the role's password out of the source's log")?;
         let there: i64 =
-            db.value("SELECT count(*) AS n FROM pg_catalog.pg_roles WHERE rolname = $1", &[&self.role]).await?;
+            db.value("SELECT count(*) AS n FROM pg_catalog.pg_roles WHERE rolname = $1", &[self.role.as_str()]).await?;
         let verb = if there > 0 { "ALTER" } else { "CREATE" };
         let statement = format!(
             "{verb} ROLE {role} SUPERUSER LOGIN REPLICATION PASSWORD {}",
@@ -95,7 +96,7 @@ impl Step for MigrationRole {
     async fn revert(&self, world: &World, _receipt: &Receipt) -> Result<()> {
         let mut db = ends::source(world).await?;
         let end = "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_catalog.pg_stat_activity WHERE usename = $1";
-        db.value::<i64>(end, &[&self.role]).await.context("ending the migration role's sessions")?;
+        db.value::<i64>(end, &[self.role.as_str()]).await.context("ending the migration role's sessions")?;
         db.run(&format!("DROP ROLE IF EXISTS {}", Ident::new(&self.role))).await?;
         ends::keep_source(world, db).await;
         world.kube.delete(&SECRET, &self.secret).await.map(drop)

@@ -32,9 +32,8 @@ impl RepairImport {
             let (mut source, mut target) = both(world, database).await?;
             if number == 0 {
                 count += carried::cluster(&mut source, &mut target, &self.databases).await?.len();
-                let (passwords, _) =
-                    carried::passwords(&world.kube, &world.migration.source, &mut source, &mut target).await?;
-                count += passwords.len();
+                let known = carried::clear_texts(&world.kube, &world.migration.source, &mut source).await?;
+                count += carried::passwords(&mut source, &mut target, &known).await?.0.len();
             }
             count += carried::database(&mut source, &mut target).await?.len();
         }
@@ -42,7 +41,8 @@ impl RepairImport {
     }
 
     async fn passwords(&self, world: &World, source: &mut Db, target: &mut Db) -> Result<(Vec<String>, Vec<String>)> {
-        let (passwords, left) = carried::passwords(&world.kube, &world.migration.source, source, target).await?;
+        let known = carried::clear_texts(&world.kube, &world.migration.source, source).await?;
+        let (passwords, left) = carried::passwords(source, target, &known).await?;
         let mut rehashed = Vec::new();
         for password in passwords {
             // The server's error could quote the statement.

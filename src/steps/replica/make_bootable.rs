@@ -43,12 +43,14 @@ impl MakeBootable {
         let running = |seen: Option<&Value>| match seen {
             Some(pod) if pod["status"]["phase"] == "Running" => Probe::Done,
             Some(pod) => Probe::Pending(format!("pod is {}", pod["status"]["phase"].as_str().unwrap_or("pending"))),
-            None => Probe::Pending("the base backup is being taken".into()),
+            None => Probe::Pending("the copy is being made".into()),
         };
-        world
-            .kube
-            .wait(&POD, pod, "the target's pod to run", self.limit, &world.cancel, &world.events, running)
-            .await?;
+        let what = "the target's pod to run";
+        let runs = world.kube.wait(&POD, pod, what, self.limit, &world.cancel, &world.events, running);
+        tokio::select! {
+            running = runs => drop(running?),
+            never = attend_copy(world) => match never {},
+        }
         loop {
             // The container may not have started to log yet: no log is not an answer.
             let log = world.kube.logs(pod, "postgres", None).await.unwrap_or_default();
@@ -83,6 +85,34 @@ pub fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
         && pod["metadata"]["deletionTimestamp"].is_null()
+}
+
+const COPY: &str =
+    "SELECT phase, backup_streamed AS sent, backup_total AS total FROM pg_stat_progress_basebackup LIMIT 1";
+
+/// Tells how far the base backup is, and spares it the wait for a spread checkpoint: CNPG asks for no fast one, so it may
+/// take minutes before the first byte; a CHECKPOINT meanwhile makes the one that is running hurry.
+async fn attend_copy(world: &World) -> std::convert::Infallible {
+    let mut hurried = false;
+    loop {
+        if let Ok(mut source) = ends::source(world).await {
+            while let Ok(rows) = source.rows(COPY, &[]).await {
+                if let Some(copy) = rows.first() {
+                    let waits = copy["phase"] == "waiting for checkpoint to finish";
+                    let mib = |field: &str| copy[field].as_u64().unwrap_or(0) >> 20;
+                    world.events.detail(match waits {
+                        true => "base backup: waiting for a checkpoint of the source".into(),
+                        false => format!("base backup: {} of {} MiB", mib("sent"), mib("total")),
+                    });
+                    if waits && !hurried {
+                        hurried = source.run("CHECKPOINT").await.is_ok();
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
 }
 
 #[async_trait::async_trait]

@@ -15,7 +15,10 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, protocol::Role},
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, Role, frame::coding::CloseCode},
+    },
 };
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -48,7 +51,9 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::Receiver<F
             return;
         }
     }
-    let _ = sink.send(Message::Close(None)).await;
+    // With a code: kubectl takes a close without one for a broken connection.
+    let end = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let _ = sink.send(Message::Close(Some(end))).await;
 }
 
 /// The sending half. Dropped without [`Sender::close`], the connection just breaks off.

@@ -79,7 +79,7 @@ async fn talk(
 }
 
 async fn pass_on(writers: &mut [Option<OwnedWriteHalf>], number: u8, data: &[u8]) {
-    let slot = writers.get_mut(usize::from(number / 2)).filter(|_| number % 2 == 0);
+    let slot = writers.get_mut(usize::from(number / 2)).filter(|_| number.is_multiple_of(2));
     if let Some(slot) = slot
         && let Some(writer) = slot
         && writer.write_all(data).await.is_err()

@@ -40,11 +40,7 @@ pub fn refresh(operator: &Operator, cluster: &Cluster, place: &Place, role: Role
     let mut changed = include_them(place)?;
     for (name, text) in files {
         let path = place.data().join(name);
-        if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-            continue;
-        }
-        place.write(&path, &text).map_err(|error| format!("cannot write {name}: {error}"))?;
-        changed = true;
+        changed |= place.write_if_changed(&path, &text).map_err(|error| format!("cannot write {name}: {error}"))?;
     }
     Ok(changed)
 }

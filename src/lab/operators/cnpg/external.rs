@@ -35,7 +35,7 @@ pub fn conninfo(
             text = format!("*:*:*:*:{}\n", text.replace('\\', "\\\\").replace(':', "\\:"));
         }
         let path = dir.join(if parameter == "passfile" { "pgpass".into() } else { format!("{secret}_{key}") });
-        place.write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        place.write_if_changed(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         pairs.push((parameter.into(), path.display().to_string()));
     }
     Ok(pairs)

@@ -136,14 +136,15 @@ async fn live(operator: &Operator, instance: &Instance) {
 
 /// The pod's end: as gentle as the spec says, or at once when nobody will need the data.
 async fn leave(operator: &Operator, instance: &Instance) {
-    match instance.cluster(operator) {
-        Some(cluster) if !operator.stop.is_cancelled() => {
-            if instance.place.server.running() {
-                shutdown::smart_then_fast(&instance.place, cluster.smart_shutdown_timeout(), |_| {}).await;
-            }
+    let unwanted = || operator.stop.is_cancelled() || instance.cluster(operator).is_none();
+    let patience = instance.cluster(operator).map_or(Duration::ZERO, |cluster| cluster.smart_shutdown_timeout());
+    if instance.place.server.running() && !unwanted() {
+        tokio::select! {
+            () = shutdown::smart_then_fast(&instance.place, patience, |_| {}) => {}
+            () = async { while !unwanted() { tokio::time::sleep(Duration::from_millis(100)).await } } => {}
         }
-        _ => shutdown::immediate(&instance.place).await,
     }
+    shutdown::immediate(&instance.place).await;
 }
 
 /// One container's life: its exit code, or None when the pod is gone.
@@ -154,21 +155,7 @@ async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
     place.log.info_with("Starting CloudNativePG Instance Manager", serde_json::json!({"version": VERSION}));
     register(operator, instance);
     let mut manager = Manager::default();
-    let fenced = instance.fenced(operator);
-    tokio::select! {
-        () = tokio::time::sleep(operator.options.fence_window) => {}
-        () = instance.gone.cancelled() => return None,
-    }
-    match (fenced, instance.fenced(operator)) {
-        (_, true) => wait_fenced(operator, instance, &mut manager).await?,
-        // Lifted between SetFencing and the postmaster's own look: its loop now waits for the end of a postmaster
-        // that has just been started (observed-physical.md 1.4).
-        (true, false) if !operator.options.fence_window.is_zero() => {
-            place.log.info("Instance restart requested, waiting for PostgreSQL to shut down");
-            manager.wedged = true;
-        }
-        _ => {}
-    }
+    fence_check(operator, instance, &mut manager).await?;
     loop {
         if let Err(error) = start_postmaster(operator, instance).await? {
             place.log.error("PostgreSQL process exited with errors", &error);
@@ -197,6 +184,26 @@ async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
             }
         }
     }
+}
+
+/// The manager notes the fence, and a moment later the postmaster's own loop looks for it. None when the pod is gone.
+async fn fence_check(operator: &Operator, instance: &Instance, manager: &mut Manager) -> Option<()> {
+    let fenced = instance.fenced(operator);
+    tokio::select! {
+        () = tokio::time::sleep(operator.options.fence_window) => {}
+        () = instance.gone.cancelled() => return None,
+    }
+    match (fenced, instance.fenced(operator)) {
+        (_, true) => wait_fenced(operator, instance, manager).await?,
+        // Lifted between SetFencing and the postmaster's own look: its loop now waits for the end of a postmaster
+        // that has just been started (observed-physical.md 1.4).
+        (true, false) if !operator.options.fence_window.is_zero() => {
+            instance.place.log.info("Instance restart requested, waiting for PostgreSQL to shut down");
+            manager.wedged = true;
+        }
+        _ => {}
+    }
+    Some(())
 }
 
 /// The target primary says that it is here.

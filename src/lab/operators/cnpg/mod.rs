@@ -55,6 +55,10 @@ pub(super) const LEASES: &str = "leases.coordination.k8s.io";
 pub(super) const PVCS: &str = "persistentvolumeclaims";
 pub(super) const PDBS: &str = "poddisruptionbudgets.policy";
 
+const DEPLOYMENTS: &str = "deployments.apps";
+const SYSTEM: &str = "cnpg-system";
+const MANAGER: &str = "cnpg-controller-manager";
+
 /// The stand-in's clocks. The defaults are the real ones, but for those that only make the machine wait.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -133,11 +137,15 @@ impl Operator {
         self.instances().get(&(namespace.to_owned(), pod.to_owned())).cloned()
     }
 
-    /// The operator itself is away: told so, or its Deployment is scaled to nothing.
+    /// The operator itself is away: told so, or its Deployment has no ready pod.
     pub fn away(&self) -> bool {
-        let scaled_down = |deployment: Arc<serde_json::Value>| deployment["spec"]["replicas"] == 0;
-        self.controls.operator_paused()
-            || self.store.get("deployments.apps", "cnpg-system", "cnpg-controller-manager").is_some_and(scaled_down)
+        let down = |deployment: Arc<serde_json::Value>| {
+            let status = &deployment["status"];
+            // Without a status nobody runs Deployments here.
+            deployment["spec"]["replicas"] == 0
+                || status["replicas"].is_number() && status["readyReplicas"].as_u64().unwrap_or(0) == 0
+        };
+        self.controls.operator_paused() || self.store.get(DEPLOYMENTS, SYSTEM, MANAGER).is_some_and(down)
     }
 
     /// Sleeps until something changed, or so long.
@@ -163,13 +171,17 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
     let mut changes = store.changes();
     let instances = Mutex::default();
     let operator = Arc::new(Operator { store, node, options, controls, stop, install, instances, news: Notify::new() });
-    let mut clusters: HashMap<String, tokio::task::JoinHandle<()>> = HashMap::new();
+    // uid -> the Cluster's name and its task
+    let mut clusters: HashMap<String, (Key, tokio::task::JoinHandle<()>)> = HashMap::new();
     loop {
-        clusters.retain(|_, task| !task.is_finished());
-        for object in operator.store.list(CLUSTERS, None) {
-            let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            let serve = || tokio::spawn(operator::serve(operator.clone(), cluster::Cluster::of(&object)));
-            clusters.entry(uid).or_insert_with(serve);
+        clusters.retain(|_, (_, task)| !task.is_finished());
+        for cluster in operator.store.list(CLUSTERS, None).iter().map(cluster::Cluster::of) {
+            let key = (cluster.namespace.clone(), cluster.name.clone());
+            // One of the same name that is being taken down still has the volumes.
+            if !clusters.contains_key(&cluster.uid) && clusters.values().all(|(other, _)| *other != key) {
+                let (uid, task) = (cluster.uid.clone(), operator::serve(operator.clone(), cluster));
+                clusters.insert(uid, (key, tokio::spawn(task)));
+            }
         }
         tokio::select! {
             () = operator.stop.cancelled() => break,
@@ -180,7 +192,7 @@ pub async fn run_with(store: Store, node: Node, stop: CancellationToken, options
             },
         }
     }
-    for (_, task) in clusters {
+    for (_, (_, task)) in clusters {
         let _ = task.await;
     }
 }

@@ -117,7 +117,7 @@ async fn step(operator: &Arc<Operator>, cluster: &Cluster, cancel: &Cancellation
     phase::advance(operator, &cluster, &serials);
     remove_finished_jobs(operator, &cluster, &serials);
     work.backups.look(operator, &cluster);
-    work.pooler.look(operator, &cluster).await;
+    work.pooler.look(operator, &cluster);
 }
 
 /// Serials of the volumes that exist.

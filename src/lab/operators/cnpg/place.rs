@@ -109,6 +109,14 @@ impl Place {
         }
         write_file(path, text, self.server.user)
     }
+
+    /// As [`Place::write`]; true if the file was another one before.
+    pub fn write_if_changed(&self, path: &Path, text: &str) -> std::io::Result<bool> {
+        if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+            return Ok(false);
+        }
+        self.write(path, text).map(|()| true)
+    }
 }
 
 /// Gives a file to the pod's user.

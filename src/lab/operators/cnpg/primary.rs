@@ -167,19 +167,24 @@ async fn managed_role(operator: &Operator, cluster: &Cluster, place: &Place, rol
     Ok(())
 }
 
-/// The role and function PgBouncer looks passwords up with.
+/// The role and function PgBouncer looks passwords up with. The real function is in `postgres` alone, where PgBouncer
+/// is sent by auth_dbname; Debian 12's PgBouncer 1.18 does not know that word and asks in the client's own database.
 async fn pooler_role(place: &Place) -> Result<(), String> {
     if !exists(place, "cnpg_pooler_pgbouncer").await? {
-        sql::run(
-            place,
-            "postgres",
-            "CREATE ROLE cnpg_pooler_pgbouncer WITH LOGIN; GRANT CONNECT ON DATABASE postgres TO cnpg_pooler_pgbouncer",
-        )
-        .await?;
+        sql::run(place, "postgres", "CREATE ROLE cnpg_pooler_pgbouncer WITH LOGIN").await?;
     }
     const SEARCH: &str = "CREATE OR REPLACE FUNCTION public.user_search(uname TEXT) RETURNS TABLE (usename name, passwd text) \
         LANGUAGE sql SECURITY DEFINER AS 'SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename = $1;'; \
         REVOKE ALL ON FUNCTION public.user_search(text) FROM public; \
-        GRANT EXECUTE ON FUNCTION public.user_search(text) TO cnpg_pooler_pgbouncer";
-    sql::run(place, "postgres", SEARCH).await
+        GRANT EXECUTE ON FUNCTION public.user_search(text) TO cnpg_pooler_pgbouncer; \
+        GRANT USAGE ON SCHEMA public TO cnpg_pooler_pgbouncer";
+    for row in
+        sql::rows(place, "postgres", "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate").await?
+    {
+        if let Some(database) = row.into_iter().next().flatten() {
+            let grant = format!("GRANT CONNECT ON DATABASE {} TO cnpg_pooler_pgbouncer; {SEARCH}", ident(&database));
+            sql::run(place, &database, &grant).await?;
+        }
+    }
+    Ok(())
 }

@@ -119,7 +119,10 @@ pub async fn restart_if_asked(operator: &Operator, instance: &Instance, manager:
             instance.set_ready(operator, false);
         }
     };
-    shutdown::smart_then_fast(place, cluster.smart_shutdown_timeout(), unready).await;
+    tokio::select! {
+        () = shutdown::smart_then_fast(place, cluster.smart_shutdown_timeout(), unready) => {}
+        () = instance.gone.cancelled() => return,
+    }
     place.log.info("PostgreSQL is shut down, starting the postmaster");
     begin_again(operator, instance, manager).await;
     manager.healthy_at = Some(Instant::now() + operator.options.ready_delay);

@@ -99,6 +99,25 @@ fn ensure_certificates(operator: &Operator, cluster: &Cluster) -> Result<(), rcg
     Ok(())
 }
 
+/// The client certificate PgBouncer comes with, in `<cluster>-pooler`.
+pub fn ensure_pooler(operator: &Operator, cluster: &Cluster) -> Result<(), rcgen::Error> {
+    let (name, namespace) = (&cluster.name, &cluster.namespace);
+    let secret = format!("{name}-pooler");
+    let Some(key) = value(operator, namespace, &format!("{name}-ca"), "ca.key") else { return Ok(()) };
+    if operator.store.get("secrets", namespace, &secret).is_none() {
+        let pair = certs::signed(name, namespace, &key, "cnpg_pooler_pgbouncer", &[])?;
+        create(
+            operator,
+            cluster,
+            &secret,
+            "kubernetes.io/tls",
+            &[("tls.crt", pair.certificate), ("tls.key", pair.key)],
+            None,
+        );
+    }
+    Ok(())
+}
+
 fn create(
     operator: &Operator,
     cluster: &Cluster,
@@ -138,10 +157,7 @@ pub fn install(operator: &Operator, place: &Place) -> std::io::Result<()> {
         let missing = || std::io::Error::other(format!("Secret {secret} has no key {key}"));
         let text = value(operator, &place.namespace, &secret, key).ok_or_else(missing)?;
         let path = place.dir.join("certificates").join(file);
-        if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-            continue;
-        }
-        place.write(&path, &text)?;
+        place.write_if_changed(&path, &text)?;
     }
     Ok(())
 }

@@ -153,7 +153,12 @@ fn report_states(status: &mut Value, seen: &[Seen]) {
         }
     }
     status["instancesReportedState"] = states;
-    match systems.as_slice() {
+    report_identity(status, &systems);
+}
+
+/// One system identifier, none (nothing runs), or a mixture that must not be.
+fn report_identity(status: &mut Value, systems: &[String]) {
+    match systems {
         [] => {
             set_or_remove(status, "systemID", None);
             let none = "No instances are present in the cluster to report a system ID.";

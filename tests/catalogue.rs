@@ -1,0 +1,241 @@
+//! A dump's way on two real servers: what an import loses is found, repaired, and then every row and fact is equal.
+use pgmigrate::{
+    facts::{carried, server},
+    lab::servers::{self, Server},
+    postgres::{Db, Ident, wire},
+    strategy::dump,
+    verify::{self, Expectations, Report, Verdict, What},
+};
+use secrecy::{ExposeSecret, SecretString};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+};
+
+const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 md5\n";
+
+struct Running(Server);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.pid() {
+            // SIGQUIT: immediate shutdown; the data goes with its directory.
+            std::process::Command::new("kill").args(["-QUIT", &pid.to_string()]).status().ok();
+        }
+    }
+}
+
+impl Running {
+    async fn start(dir: &Path, name: &str) -> Option<Running> {
+        let install = servers::installs().into_iter().next()?;
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port").port();
+        let user = owner();
+        let base = dir.join(name);
+        let (data, socket, log) = (base.join("data"), base.clone(), base.join("log"));
+        let server = Server { install, data, ip: Ipv4Addr::LOCALHOST, port, socket, log, user };
+        server.initdb(&["--locale=C.UTF-8", "--data-checksums"]).await.expect("initdb");
+        let (cert, key) = servers::certificate(&["localhost".into()]);
+        servers::write_file(&server.data.join("server.crt"), &cert, user).expect("certificate");
+        servers::write_file(&server.data.join("server.key"), &key, user).expect("key");
+        servers::write_file(&server.data.join("pg_hba.conf"), HBA, user).expect("pg_hba");
+        server.start(&[("ssl", "on"), ("wal_level", "logical")]).await.expect("start");
+        server.sql("postgres", "ALTER ROLE postgres PASSWORD 'superuser'").await.expect("a password");
+        Some(Running(server))
+    }
+
+    async fn login(&self, user: &str, password: &str, database: &str) -> Result<Db, pgmigrate::error::Error> {
+        let stream = tokio::net::TcpStream::connect((self.0.ip, self.0.port)).await.expect("a connection");
+        let password = SecretString::from(password);
+        let login = wire::Login { pod: "test", user, password: &password, database, ca: None };
+        wire::connect_stream(stream, &login).await
+    }
+
+    async fn open(&self, database: &str) -> Db {
+        self.login("postgres", "superuser", database).await.expect("a superuser session")
+    }
+
+    async fn sql(&self, database: &str, sql: &str) -> String {
+        self.0.sql(database, sql).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+}
+
+fn owner() -> Option<(u32, u32)> {
+    let id = |flag: &str| {
+        let out = std::process::Command::new("id").args([flag, "postgres"]).output().ok()?;
+        String::from_utf8(out.stdout).ok()?.trim().parse().ok()
+    };
+    let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");
+    if root { Some((id("-u")?, id("-g")?)) } else { None }
+}
+
+/// What CNPG's monolith import does with the strategy's manifest: bare roles, then pg_dump and pg_restore --create.
+async fn import(source: &Running, target: &Running) {
+    let mut db = source.open("postgres").await;
+    let roles = server::roles(&mut db).await.expect("roles");
+    target.sql("postgres", &dump::bare_roles(&roles).join(";\n")).await;
+    let port = [source.0.port.to_string(), target.0.port.to_string()];
+    let socket = [&source.0, &target.0].map(|s| s.socket.display().to_string());
+    let file = source.0.socket.join("app.dump").display().to_string();
+    let args = [
+        "-h",
+        &socket[0],
+        "-p",
+        &port[0],
+        "-U",
+        "postgres",
+        "-Fc",
+        "-f",
+        &file,
+        "--exclude-schema=metric_helpers",
+        "app",
+    ];
+    source.0.tool("pg_dump", &args).await.expect("pg_dump");
+    let args = ["-h", &socket[1], "-p", &port[1], "-U", "postgres", "--create", "-d", "postgres", &file];
+    target.0.tool("pg_restore", &args).await.expect("pg_restore");
+}
+
+async fn compare(source: &Running, target: &Running, expectations: &Expectations) -> Report {
+    let (mut a, mut b) = (source.open("app").await, target.open("app").await);
+    let report = verify::compare(&mut a, &mut b, "app", What::ALL, expectations).await.expect("a comparison");
+    assert!(!serde_json::to_string(&report).expect("JSON").contains("SCRAM-SHA-256$"), "a verifier in the report");
+    report
+}
+
+fn problems(report: &Report) -> BTreeSet<String> {
+    report.problems().map(|i| format!("{} {}", i.kind, i.name)).collect()
+}
+
+/// All statements of the repair list; returns what they were about.
+async fn repair(source: &Running, target: &Running) -> Vec<String> {
+    let (mut a, mut b) = (source.open("app").await, target.open("app").await);
+    b.run(carried::PRIVATE).await.expect("private");
+    let mut repairs = carried::cluster(&mut a, &mut b, &["app".into()]).await.expect("repairs");
+    repairs.extend(carried::database(&mut a, &mut b).await.expect("repairs"));
+    for repair in &repairs {
+        b.run(&repair.statement).await.unwrap_or_else(|e| panic!("{}: {}", repair.statement, e.chain()));
+    }
+    let known = [("app_owner", "owner-secret"), ("app_rw", "rw-secret"), ("boss", "boss-secret")];
+    let known: BTreeMap<_, _> = known.map(|(r, p)| (r.to_owned(), SecretString::from(p))).into();
+    let (passwords, left) = carried::passwords(&mut a, &mut b, &known).await.expect("passwords");
+    assert_eq!(left, ["repl_user"]);
+    for password in &passwords {
+        b.run(password.statement.expose_secret()).await.unwrap_or_else(|e| panic!("{}: {}", password.role, e.chain()));
+    }
+    repairs.into_iter().map(|r| r.about).chain(passwords.into_iter().map(|p| p.role)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_found_wanting_then_repaired_then_equal() {
+    let dir = tempfile::tempdir().expect("a directory");
+    servers::make_dir(&dir.path().join("x"), owner()).expect("a directory");
+    std::process::Command::new("chmod").arg("755").arg(dir.path()).status().expect("chmod");
+    std::process::Command::new("chown").arg("postgres").arg(dir.path()).status().ok();
+    let (Some(source), Some(target)) = tokio::join!(Running::start(dir.path(), "a"), Running::start(dir.path(), "b"))
+    else {
+        eprintln!("no PostgreSQL on this machine: nothing was tested");
+        return;
+    };
+    source.sql("postgres", include_str!("catalogue/roles.sql")).await;
+    source.sql("app", include_str!("catalogue/objects.sql")).await;
+    import(&source, &target).await;
+
+    let expectations = Expectations {
+        rehashed: ["app_owner", "app_rw", "boss"].map(String::from).to_vec(),
+        ..Expectations::zalando_to_cnpg()
+    };
+    let before = compare(&source, &target, &expectations).await;
+    assert_eq!(before.overall, Verdict::Fail);
+    let found = problems(&before);
+    for lost in [
+        "role app_rw",
+        "role repl_user",
+        "role comment Mixed Role",
+        "membership pg_monitor <- \"Mixed Role\"",
+        "membership readers <- app_rw",
+        "setting * / app_rw / search_path",
+        "role password Mixed Role",
+    ] {
+        assert!(found.contains(lost), "{lost} was not found: {found:?}");
+    }
+    let data =
+        |p: &String| ["data ", "sequence ", "relation ", "function ", "column "].iter().any(|k| p.starts_with(k));
+    assert_eq!(found.iter().find(|p| data(p)), None, "an import keeps these");
+
+    assert!(!repair(&source, &target).await.is_empty());
+    let again = repair(&source, &target).await;
+    assert!(again.is_empty(), "a second run found {again:?}");
+    let after = compare(&source, &target, &expectations).await;
+    assert_eq!(after.overall, Verdict::Pass, "{:#?}", after.problems().collect::<Vec<_>>());
+    // The password that was md5 opens the target, where it is scram now.
+    target.login("app_owner", "owner-secret", "app").await.expect("the owner's login");
+    assert_eq!(target.sql("postgres", "SELECT count(*) FROM pg_authid WHERE rolpassword LIKE 'md5%'").await, "1");
+
+    tampering(&source, &target, &expectations).await;
+    the_unseen(&source, &target).await;
+}
+
+/// Each change is found, and nothing else.
+async fn tampering(source: &Running, target: &Running, expectations: &Expectations) {
+    for (change, back, found) in [
+        (
+            "UPDATE shop.secret SET f = f + 1e-15 WHERE id = 1",
+            "UPDATE shop.secret SET f = 0.1::float8 + 0.2 WHERE id = 1",
+            "data \"shop\".\"secret\"",
+        ),
+        (
+            "DELETE FROM shop.orders WHERE id = 7",
+            "INSERT INTO shop.orders VALUES (7, '2025-06-08', 8, 7)",
+            "data \"shop\".\"orders_2025\"",
+        ),
+        (
+            "SELECT setval('shop.uncalled', 42, true)",
+            "SELECT setval('shop.uncalled', 42, false)",
+            "sequence \"shop\".\"uncalled\"",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION shop.definer(int) TO PUBLIC",
+            "REVOKE EXECUTE ON FUNCTION shop.definer(int) FROM PUBLIC",
+            "function shop.definer(integer)",
+        ),
+        (
+            "DROP POLICY own ON shop.secret",
+            "CREATE POLICY own ON shop.secret TO app_rw USING (owner = current_user)",
+            "policy shop.secret.own",
+        ),
+        (
+            "ALTER TABLE shop.customers ENABLE TRIGGER off",
+            "ALTER TABLE shop.customers DISABLE TRIGGER off",
+            "trigger shop.customers.off",
+        ),
+        ("CREATE TABLE shop.extra ()", "DROP TABLE shop.extra", "data \"shop\".\"extra\""),
+        ("SELECT lo_put(70001, 0, '\\x00')", "SELECT lo_put(70001, 0, '\\xde')", "large object 70001"),
+    ] {
+        target.sql("app", change).await;
+        let report = compare(source, target, expectations).await;
+        assert_eq!(report.overall, Verdict::Fail, "{change}");
+        assert!(problems(&report).contains(found), "{change}: {:?}", problems(&report));
+        target.sql("app", back).await;
+    }
+    let report = compare(source, target, expectations).await;
+    assert_eq!(report.overall, Verdict::Pass, "{:#?}", report.problems().collect::<Vec<_>>());
+}
+
+/// A role that may not see everything gets no pass out of it.
+async fn the_unseen(source: &Running, target: &Running) {
+    let login = |side| Running::login(side, "app_owner", "owner-secret", "app");
+    let (mut a, mut b) = (login(source).await.expect("source"), login(target).await.expect("target"));
+    let report =
+        verify::compare(&mut a, &mut b, "app", What::ALL, &Expectations::default()).await.expect("a comparison");
+    let secret = report.items.iter().find(|i| i.name == format!("{}.{}", Ident::new("shop"), Ident::new("secret")));
+    assert_eq!(
+        secret.map(|i| i.verdict),
+        Some(Verdict::Inconclusive),
+        "forced row security hides rows from their owner"
+    );
+    let roles = report.items.iter().find(|i| i.kind == "role password");
+    assert_eq!(roles.map(|i| i.verdict), Some(Verdict::Inconclusive));
+    // The sessions were given back as they were.
+    assert_eq!(a.value::<String>("SELECT current_setting('row_security') AS s", &[]).await.expect("a session"), "on");
+}
