@@ -29,7 +29,7 @@ impl VerifyGate {
 #[async_trait::async_trait]
 impl Step for VerifyGate {
     fn id(&self) -> String {
-        "verify".into()
+        "compare".into()
     }
     fn describe(&self) -> Description {
         Description {
