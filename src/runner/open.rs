@@ -63,7 +63,7 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             cancel.cancel();
         }
     });
-    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, unwritten: Vec::new() })
+    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, removed: false, unwritten: Vec::new() })
 }
 
 fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {

@@ -13,7 +13,6 @@ use serde_json::Value;
 use std::{
     io::Write,
     os::unix::process::ExitStatusExt,
-    path::Path,
     process::{Output, Stdio},
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -163,8 +162,11 @@ impl Bench {
         self.lab.stop().await;
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// What the journal says of a step or phase: entries of this kind.
+    pub fn says(&self, kind: &str, key: &str, value: &str) -> bool {
+        let maps = self.lab.store.list("configmaps", Some("mastodon"));
+        let mut entries = maps.iter().flat_map(|map| kill::entries(map));
+        entries.any(|entry| entry["entry"] == kind && entry[key] == value)
     }
 }
 

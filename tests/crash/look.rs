@@ -20,7 +20,14 @@ pub enum Shape {
 
 /// What comes and goes by itself, or is looked at elsewhere.
 const PASSING: [&str; 9] = [
-    "events", "leases", "pods", "replicasets", "jobs", "endpoints", "endpointslices", "controllerrevisions",
+    "events",
+    "leases",
+    "pods",
+    "replicasets",
+    "jobs",
+    "endpoints",
+    "endpointslices",
+    "controllerrevisions",
     "persistentvolumes",
 ];
 
@@ -30,7 +37,9 @@ fn plural(resource: &str) -> &str {
 
 fn part(kind: &str, object: &Value, shape: Shape) -> Value {
     let keys = |value: &Value| json!(value.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()));
-    let annotations = &object["metadata"]["annotations"];
+    // An annotation that was taken away can leave an empty map.
+    let annotations = object["metadata"]["annotations"].as_object().filter(|map| !map.is_empty());
+    let annotations = &json!(annotations);
     let mine = matches!(kind, "deployments" | "cronjobs" | "horizontalpodautoscalers" | "clusters" | "postgresqls");
     match shape {
         Shape::Exact => json!({ "annotations": annotations, "spec": object["spec"], "data": object["data"] }),
@@ -56,7 +65,8 @@ impl Bench {
         seen.extend(objects);
         if shape == Shape::Exact {
             seen.insert("patroni".into(), patroni::config(&self.kube, LEADER).await.expect("Patroni's configuration"));
-            let rules = "SELECT type, database, user_name, address, auth_method FROM pg_hba_file_rules ORDER BY line_number";
+            let rules =
+                "SELECT type, database, user_name, address, auth_method FROM pg_hba_file_rules ORDER BY line_number";
             seen.insert("hba".into(), self.source(rules).await.into());
             seen.insert("roles".into(), self.source("SELECT rolname FROM pg_roles ORDER BY 1").await.into());
             let standbys = "SELECT application_name, state FROM pg_stat_replication ORDER BY 1";
