@@ -190,6 +190,8 @@ impl Drop for Lab {
         self.stop.cancel();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.node.stop();
+        // The next lab may stand on the same ground.
+        app::ledger::Ledger::close_all(self.dir());
         if let Err(error) = ground::clear(self.dir()) {
             tracing::warn!("{}", error.chain());
         }
