@@ -27,7 +27,7 @@ pub async fn world(migration: Migration, kube: Kube, events: Events, cancel: Can
 /// Locks the migration and makes its plan; the first time this writes the journal's first entry.
 /// `stop` fires on the first Ctrl-C.
 pub async fn open(migration: Migration, kube: Kube, events: Events, stop: CancellationToken) -> Result<Runner> {
-    let lock = kube.lock(&format!("pgmigrate-{}", migration.name)).await?;
+    let lock = kube.lock(&migration.name).await?;
     let cancel = CancellationToken::new();
     let opened = async {
         let world = world(migration, kube, events, cancel.clone()).await?;
@@ -64,7 +64,7 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             cancel.cancel();
         }
     });
-    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, unwritten: Vec::new() })
+    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, removed: false, unwritten: Vec::new() })
 }
 
 fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {
