@@ -38,6 +38,7 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             }
             None => {
                 let facts = facts::gather(&world.kube, &world.migration).await?;
+                unclaimed(&world.migration, &facts)?;
                 let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
                 let entry =
                     What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
@@ -73,6 +74,18 @@ fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {
         script: migration.script.as_ref().map(|s| s.digest.clone()),
         strategy: format!("{:?}", migration.strategy),
         source_system: source_system.into(),
+    }
+}
+
+/// A Cluster of the target's name that is not ours ends it here, before anything is written.
+fn unclaimed(migration: &Migration, facts: &Facts) -> Result<()> {
+    let name = &migration.target.cluster;
+    match &facts.target {
+        Some(target) if target.migration.as_deref() != Some(&migration.name) => Err(Error::check(format!(
+            "cluster {name} is there and is not ours"
+        ))
+        .hint(format!("name another one in spec.target.cnpg.cluster; to see it: kubectl get cluster {name} -o yaml"))),
+        _ => Ok(()),
     }
 }
 
