@@ -2,4 +2,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dump;
+mod failures;
+mod input;
 mod replica;

@@ -82,9 +82,9 @@ impl Bench {
         let what = format!("the step {step} in the journal");
         let probe = |store: &pgmigrate::lab::api::store::Store| {
             let maps = store.list("configmaps", Some(NAMESPACE));
-            let journal = maps.iter().filter(|m| {
-                m["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("pgmigrate-mastodon"))
-            });
+            let journal = maps
+                .iter()
+                .filter(|m| m["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("pgmigrate-mastodon")));
             journal.into_iter().any(|map| {
                 let data = map["data"].as_object().cloned().unwrap_or_default();
                 data.values().any(|text| text.as_str().is_some_and(|text| text.contains(&wanted)))

@@ -184,8 +184,7 @@ pub fn source(members: u32, version: u32) -> Value {
 
 fn quick() -> Options {
     let short = Duration::from_millis(300);
-    let zalando =
-        zalando::Options { repair: Duration::from_secs(1), resync: Duration::from_secs(2), login: short };
+    let zalando = zalando::Options { repair: Duration::from_secs(1), resync: Duration::from_secs(2), login: short };
     let cnpg = cnpg::Options {
         ready_delay: short,
         unfence_pause: short,
