@@ -20,7 +20,7 @@ async fn refused(bench: &Bench, code: i32, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_checks_find() {
     let Some(bench) = Bench::up(Setting::default()).await else { return };
-    let _ = bench.run("check mastodn").await.code(2).says("did you mean mastodon");
+    let _ = bench.run("check mastodn").await.code(2).says("did you mean \"mastodon\"");
 
     // A writer that nobody thought of.
     let mut forgotten = bench.object("deployments.apps", "mastodon-streaming");
