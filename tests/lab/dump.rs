@@ -24,7 +24,7 @@ const LOST: &str = r#"
 "#;
 
 const SEEN: &[&str] = &[
-    "SELECT rolname, rolcanlogin, rolinherit, rolconnlimit, rolvaliduntil, rolpassword FROM pg_authid WHERE rolname IN ('reader', 'analyst') ORDER BY 1",
+    "SELECT rolname, rolcanlogin, rolinherit, rolconnlimit, coalesce(rolvaliduntil, 'infinity'), rolpassword FROM pg_authid WHERE rolname IN ('reader', 'analyst') ORDER BY 1",
     "SELECT m.rolname, r.rolname, a.admin_option FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid WHERE m.rolname = 'analyst'",
     "SELECT d.datname, r.rolname, s.setconfig FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase WHERE r.rolname = 'analyst' OR (d.datname = 'mastodon' AND r.rolname IS NULL) ORDER BY 1, 2",
     "SELECT has_table_privilege('reader', 'accounts', 'SELECT'), has_column_privilege('analyst', 'accounts', 'note', 'UPDATE'), has_column_privilege('analyst', 'accounts', 'username', 'UPDATE')",

@@ -32,6 +32,7 @@ async fn a_script_fails_at_each_hook() {
         bench.on_source().await;
         assert_eq!(bench.at_target("SELECT pg_is_in_recovery()").await, "t");
         bench.at_source(&calm(hook)).await;
+        bench.follows().await;
     }
     for hook in ["after_promote", "start_apps"] {
         bench.at_source(&trouble(hook)).await;

@@ -1,7 +1,7 @@
 //! What the two ends look like when all is over.
 use super::{Bench, NAMESPACE, SOURCE, SOURCE_POD, TARGET, TARGET_POD};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 impl Bench {
@@ -30,6 +30,16 @@ impl Bench {
     pub fn at_target(&self, sql: &str) -> impl Future<Output = String> {
         let caller = std::panic::Location::caller();
         async move { self.sql(TARGET_POD, "mastodon", sql).await.unwrap_or_else(|error| panic!("{caller}: {error}")) }
+    }
+
+    /// Waits until the target streams from the source again: after the source was down this takes some seconds.
+    pub async fn follows(&self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        let streams = "SELECT count(*) FROM pg_stat_replication WHERE application_name LIKE 'pgmigrate-%' AND state = 'streaming'";
+        while self.at_source(streams).await == "0" {
+            assert!(Instant::now() < end, "the target does not stream");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     fn host(&self) -> String {
