@@ -40,7 +40,7 @@ async fn what_the_checks_find() {
     let same: Run = bench.run("check mastodon").await;
     assert!(matches!(same.code, Some(2 | 3)), "{same}");
     bench.files(&Setting::default().script("fn prefligt(m) { }"));
-    let _ = bench.run("check mastodon").await.code(2).says("prefligt").says("preflight");
+    let _ = bench.run("script check mastodon").await.code(2).says("prefligt").says("preflight");
 
     // Somebody else's cluster has the target's name.
     bench.files(&Setting::default());
