@@ -1,16 +1,31 @@
 //! The Kubernetes API endpoint.
 
+mod answer;
 mod apply;
+mod builtin;
+mod collect;
+mod columns;
+mod defaults;
+mod delete;
 mod discovery;
+mod dispatch;
+mod openapi;
+mod ownership;
 mod patch;
+mod proxy;
 pub mod rbac;
 pub mod request;
 mod resources;
+mod review;
+mod scale;
 pub mod schema;
 mod selector;
 pub mod server;
 pub mod store;
 mod table;
+mod tls;
 mod verbs;
 mod watch;
+mod webhook;
+mod write;
 pub mod ws;
