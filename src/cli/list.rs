@@ -84,7 +84,7 @@ async fn migrations(kube: &Kube, maps: &[Value]) -> Vec<Value> {
         let kube = kube.in_namespace(&namespace);
         let state = match Journal::read(&kube, &name).await {
             Ok(journal) => {
-                let holder = kube.lock_holder(&format!("pgmigrate-{name}")).await.ok().flatten();
+                let holder = kube.lock_holder(&name).await.ok().flatten();
                 let state = journal.state();
                 let status =
                     Status { name: &name, namespace: &namespace, state: &state, plan: None, holder: holder.as_ref() };

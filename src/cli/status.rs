@@ -83,9 +83,8 @@ fn draw(context: &Context, page: Page, shown: &mut (Value, usize)) -> Result<()>
 async fn page(migration: &Migration, kube: &Kube) -> Result<Page> {
     let journal = Journal::read(kube, &migration.name).await?;
     let plan = context::plan_before(migration, &journal);
-    let lock = format!("pgmigrate-{}", migration.name);
-    let holder =
-        kube.lock_holder(&lock).await.map_err(|e| Error { what: format!("look at the lock: {}", e.what), ..e })?;
+    let holder = kube.lock_holder(&migration.name).await;
+    let holder = holder.map_err(|e| Error { what: format!("look at the lock: {}", e.what), ..e })?;
     let status = term::status::Status {
         name: &migration.name,
         namespace: kube.namespace(),

@@ -14,8 +14,8 @@ pub struct Unlock {
 impl Unlock {
     pub async fn run(self, context: &Context) -> Result<()> {
         let (migration, kube) = context.open(&self.which).await?;
-        let (name, lock) = (&migration.name, format!("pgmigrate-{}", migration.name));
-        let holder = kube.lock_holder(&lock).await?;
+        let name = &migration.name;
+        let holder = kube.lock_holder(name).await?;
         if let Some(holder) = holder.as_ref().filter(|h| !h.expired) {
             let question = format!(
                 "{name} is held by {} since {}, renewed {}. If it still runs, two runners will work at once. Take the lock away?",
@@ -23,7 +23,7 @@ impl Unlock {
             );
             prompt::confirm(&question, context.global.yes)?;
         }
-        let was = kube.unlock(&lock).await?;
+        let was = kube.unlock(name).await?;
         let text = match &was {
             Some(was) => format!("unlocked {name}; it was held by {}\n", was.identity),
             None => format!("{name} was not locked\n"),

@@ -10,12 +10,15 @@ use crate::{
     spec::Strategy,
     step::World,
     steps::hook,
+    strategy,
     term::verify::Verified,
     verify::{self, Data, Expectations, Item, Report, Verdict, What},
 };
 
 use std::time::Duration;
 
+/// Looks at ends that differ before they are called different.
+const ROUNDS: u32 = 3;
 /// The script's own queries may count big tables.
 const LIMIT: Duration = Duration::from_secs(1800);
 
@@ -56,6 +59,7 @@ impl Verify {
         let data = if self.counts { Data::Counts } else { Data::Fingerprints };
         let what = What { data, sequences: true, catalogue: !self.counts };
         let expected = Expectations {
+            rehashed: strategy::dump::rehashed(&facts),
             unlogged_empty: world.migration.strategy == Strategy::Replica,
             ..Expectations::zalando_to_cnpg()
         };
@@ -70,13 +74,41 @@ impl Verify {
                 continue;
             }
             world.events.detail(format!("comparing {}", database.name));
-            verified.databases.push(compare(world, &database.name, what, &expected).await?);
+            let mut report = compare(world, &database.name, what, &expected).await?;
+            for _ in 1..ROUNDS {
+                if report.overall != Verdict::Fail {
+                    break;
+                }
+                world.events.detail(format!("comparing {} again: what differs may be moving", database.name));
+                let again = compare(world, &database.name, what, &expected).await?;
+                report = witnessed(report, again);
+            }
+            verified.databases.push(report);
         }
         if !self.no_script {
             verified.script = scripted(world).await?;
         }
         Ok(verified)
     }
+}
+
+/// The second look at ends that may be moving: equal once is equal; different twice is different only where the source
+/// has stood still between the looks. What moves all the time can't be compared while it does.
+fn witnessed(before: Report, mut again: Report) -> Report {
+    for item in again.items.iter_mut().filter(|item| item.verdict == Verdict::Fail) {
+        let same = |other: &&Item| (&other.kind, &other.name) == (&item.kind, &item.name);
+        let Some(first) = before.items.iter().find(same) else { continue };
+        match first.verdict {
+            Verdict::Pass => *item = first.clone(),
+            _ if first.source != item.source => {
+                item.verdict = Verdict::Inconclusive;
+                item.note = Some("is being written to: can be compared at rest, as the cutover does".into());
+            }
+            _ => {}
+        }
+    }
+    again.overall = again.items.iter().map(|item| item.verdict).max().unwrap_or(Verdict::Inconclusive);
+    again
 }
 
 async fn compare(world: &World, database: &str, what: What, expected: &Expectations) -> Result<Report> {
@@ -123,9 +155,9 @@ fn unseen(database: &str, why: String) -> Report {
     one_item(database, "data", Verdict::Inconclusive, why)
 }
 
-/// The source is stopped for good; that the target had all of it was proved in the window, byte for byte.
+/// That the target had all of it was proved in the window.
 fn proved(database: &str, how: &str) -> Report {
-    one_item(database, "physical", Verdict::Pass, format!("the source is stopped, {how}"))
+    one_item(database, "window", Verdict::Pass, how.into())
 }
 
 fn one_item(database: &str, kind: &str, verdict: Verdict, note: String) -> Report {

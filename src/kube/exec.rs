@@ -2,10 +2,19 @@
 use super::{Kube, ask::Trouble};
 use crate::error::{Error, Result};
 use ::kube::api::{Api, AttachParams, AttachedProcess};
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
-use std::{sync::atomic::Ordering, time::Duration};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context as Task, Poll},
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, ReadHalf, SimplexStream};
 
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -46,18 +55,12 @@ impl Kube {
     async fn run(&self, pod: &str, container: &str, argv: &[&str]) -> Result<Output> {
         let mut attached = self.attach(pod, container, argv, false).await?;
         // Status first and both streams at once: whoever is read late stops the others.
-        let status = attached.take_status();
-        let (stdout, stderr) = (attached.stdout(), attached.stderr());
-        let status = async {
-            match status {
-                Some(status) => status.await,
-                None => None,
-            }
-        };
-        let (stdout, stderr, status) = tokio::join!(whole(stdout), whole(stderr), status);
-        let end = attached.join().await;
+        let end = end(&mut attached);
+        let (stdout, stderr) = (Reader::of(attached.stdout(), &end), Reader::of(attached.stderr(), &end));
+        let (stdout, stderr, status) = tokio::join!(whole(stdout), whole(stderr), end);
+        let closed = attached.join().await;
         let Some(status) = status else {
-            let why = end.err().map(|e| e.to_string()).unwrap_or_else(|| "the stream was closed".to_string());
+            let why = closed.err().map(|e| e.to_string()).unwrap_or_else(|| "the stream was closed".to_string());
             return Err(Error::failed(format!(
                 "the end of {} in pod {pod} is not known, it may still run: {why}",
                 program(argv)
@@ -81,15 +84,14 @@ impl Kube {
     /// Starts argv and leaves its streams open.
     pub async fn spawn(&self, pod: &str, container: &str, argv: &[&str]) -> Result<Process> {
         let mut attached = self.attach(pod, container, argv, true).await?;
-        match (attached.stdin(), attached.stdout(), attached.stderr()) {
-            (Some(stdin), Some(stdout), Some(stderr)) => Ok(Process {
-                stdin: Box::new(stdin),
-                stdout: Box::new(stdout),
-                stderr: Box::new(stderr),
-                _attached: Box::new(attached),
-            }),
-            _ => Err(Error::bug("exec was opened without its streams")),
-        }
+        let end = end(&mut attached);
+        let stdin = attached.stdin().ok_or_else(|| Error::bug("exec was opened without stdin"))?;
+        Ok(Process {
+            stdin: Box::new(stdin),
+            stdout: Box::new(Reader::of(attached.stdout(), &end)),
+            stderr: Box::new(Reader::of(attached.stderr(), &end)),
+            _attached: Box::new(attached),
+        })
     }
 
     async fn attach(&self, pod: &str, container: &str, argv: &[&str], stdin: bool) -> Result<AttachedProcess> {
@@ -143,13 +145,52 @@ fn program<'a>(argv: &[&'a str]) -> &'a str {
     argv.first().copied().unwrap_or("a command")
 }
 
-async fn whole(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(mut stream) = stream {
-        // A cut stream shows in the status, which then never comes.
-        (&mut stream).take(LONGEST).read_to_end(&mut bytes).await.ok();
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.ok();
+/// The process's status; None when the stream ended without one.
+type End = Shared<BoxFuture<'static, Option<Status>>>;
+
+fn end(attached: &mut AttachedProcess) -> End {
+    match attached.take_status() {
+        Some(status) => status.boxed().shared(),
+        None => futures::future::ready(None).boxed().shared(),
     }
+}
+
+/// One output of a process. When the WebSocket breaks, kube drops the writing half without closing it, and a reader would
+/// wait for ever: nothing to read after the end is the end. (All output is in the buffer before the status comes.)
+struct Reader {
+    stream: Option<ReadHalf<SimplexStream>>,
+    end: End,
+    ended: bool,
+}
+
+impl Reader {
+    fn of(stream: Option<ReadHalf<SimplexStream>>, end: &End) -> Reader {
+        Reader { stream, end: end.clone(), ended: false }
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.ended = self.ended || self.end.poll_unpin(task).is_ready();
+        let ended = self.ended;
+        match &mut self.stream {
+            None => Poll::Ready(Ok(())),
+            Some(stream) => match Pin::new(stream).poll_read(task, buffer) {
+                Poll::Pending if ended => {
+                    self.stream = None;
+                    Poll::Ready(Ok(()))
+                }
+                other => other,
+            },
+        }
+    }
+}
+
+async fn whole(mut stream: Reader) -> String {
+    let mut bytes = Vec::new();
+    // A cut stream shows in the status, which then never comes.
+    (&mut stream).take(LONGEST).read_to_end(&mut bytes).await.ok();
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.ok();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

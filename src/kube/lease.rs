@@ -136,6 +136,21 @@ impl Lock {
         )))
     }
 
+    /// Gives the lock back and takes its Lease away: nothing of the migration is left.
+    pub async fn remove(mut self) -> Result<()> {
+        self.stop.cancel();
+        if let Some(renewal) = self.renewal.take() {
+            renewal.await.ok();
+        }
+        // One that somebody else has taken meanwhile stays.
+        match self.kube.get(&LEASE, &object(&self.name)).await? {
+            Some(lease) if lease["spec"]["holderIdentity"] == self.identity.as_str() => {
+                self.kube.delete(&LEASE, &object(&self.name)).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// As [`Holder::identity`].
     pub fn identity(&self) -> &str {
         &self.identity

@@ -169,11 +169,13 @@ impl Kube {
         let ask = self.write(http::Method::PUT, "update", path, one(kind, name), &typed(kind, object));
         parse(&self.ask(&ask).await?, &ask)
     }
-    /// Merge patch, strict. A `metadata.resourceVersion` in the patch guards it.
+    /// Merge patch, strict. A `metadata.resourceVersion` in the patch guards it; without one it sets values, so that
+    /// sending it twice is the same as once, and an answer that was lost is asked for again.
     pub async fn merge(&self, kind: &Kind, name: &str, patch: &Value) -> Result<Value> {
         let path = self.path(kind, false, Some(named(kind, name)?));
         let mut ask = self.write(http::Method::PATCH, "patch", path, one(kind, name), patch);
         ask.content_type = "application/merge-patch+json";
+        ask.repeatable = patch["metadata"]["resourceVersion"].is_null();
         parse(&self.ask(&ask).await?, &ask)
     }
     /// False: it was not there. Background propagation.

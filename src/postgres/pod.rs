@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kube::{Kube, exec::Process},
+    kube::{
+        Kube,
+        exec::{Process, last_lines},
+    },
 };
 use futures::future::BoxFuture;
 use std::time::Duration;
@@ -70,22 +73,14 @@ impl Session {
         self.busy = true;
         let token = format!("pgm-{}", uuid::Uuid::new_v4().simple());
         let input = format!("{}\n\\echo {token} :ERROR :LAST_ERROR_SQLSTATE\n\\warn {token}\n", sendable(statements));
-        // Written while the answer is read: psql may print before it has read all.
-        let writing = async {
-            self.process.stdin.write_all(input.as_bytes()).await?;
-            self.process.stdin.flush().await
-        };
-        let (written, said, errors) =
-            tokio::join!(writing, until(&mut self.stdout, &token), until(&mut self.stderr, &token));
+        let (said, errors) = self.exchange(&input, &token).await;
         self.busy = false;
-        let (Some((said, end)), Some((errors, _)), Ok(())) = (said.ok(), errors.as_ref().ok().cloned(), written) else {
-            let last = errors.err().unwrap_or_default();
-            let last = if last.trim().is_empty() {
-                "the stream was cut".to_string()
-            } else {
-                crate::kube::exec::last_lines(&last, 3)
-            };
-            return Err(Error::failed(format!("the session to {} ended: {last}", self.place)));
+        let ((said, end), errors) = match (said, errors) {
+            (Ok(said), Ok((errors, _))) => (said, errors),
+            (_, errors) => {
+                let last = errors.map_or_else(|cut| cut, |(errors, _)| errors);
+                return Err(Error::failed(format!("the session to {} ended: {}", self.place, last_words(&last))));
+            }
         };
         let mut end = end.split_whitespace();
         match (end.next(), end.next()) {
@@ -94,6 +89,31 @@ impl Session {
             }
             _ => Ok(said),
         }
+    }
+
+    /// stdout and stderr up to the token.
+    async fn exchange(&mut self, input: &str, token: &str) -> (Until, Until) {
+        let writing = async {
+            self.process.stdin.write_all(input.as_bytes()).await?;
+            self.process.stdin.flush().await
+        };
+        let reading = async { tokio::join!(until(&mut self.stdout, token), until(&mut self.stderr, token)) };
+        let mut reading = std::pin::pin!(reading);
+        // At once: psql may print before it has read all. A session that has ended takes no more input, and never says so;
+        // its outputs do.
+        tokio::select! {
+            said = &mut reading => said,
+            _ = writing => reading.await,
+        }
+    }
+}
+
+/// Why a session ended, from all that came on stderr since.
+fn last_words(text: &str) -> String {
+    match text.lines().find_map(|line| line.split_once("FATAL:  ")) {
+        Some((_, why)) => why.to_string(),
+        None if text.trim().is_empty() => "the stream was cut".to_string(),
+        None => last_lines(text, 3),
     }
 }
 
@@ -106,8 +126,10 @@ fn sendable(statements: &str) -> String {
     format!("SELECT {} \\gexec", Literal::new(statements))
 }
 
+type Until = Result<(String, String), String>;
+
 /// What came before the line that begins with the token, and that line's rest; Err: all that came before the stream ended.
-async fn until(lines: &mut Lines, token: &str) -> Result<(String, String), String> {
+async fn until(lines: &mut Lines, token: &str) -> Until {
     let mut text = Vec::new();
     loop {
         let start = text.len();

@@ -20,7 +20,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The steps whose evidence is the proof of the promises (PRODUCT.md, section 2).
-const PROOFS: [&str; 9] = [
+const PROOFS: [&str; 12] = [
+    "import",
+    "repair-import",
+    "prove-quiet",
     "fence-source",
     "prove-caught-up",
     "promote",

@@ -30,7 +30,9 @@ impl Runner {
     pub async fn remove(&mut self) -> Result<()> {
         let title = format!("remove what was prepared for {}", self.world.migration.name);
         self.undo(Phase::Prepare, title).await?;
-        self.world.journal.remove().await
+        self.world.journal.remove().await?;
+        self.removed = true;
+        Ok(())
     }
 
     async fn undo(&mut self, phase: Phase, title: String) -> Result<()> {

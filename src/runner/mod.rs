@@ -36,6 +36,8 @@ pub struct Runner {
     past_one_way: Arc<AtomicBool>,
     /// When the apps went down, in this process or (by the journal's clock) in an earlier one.
     outage: Option<Instant>,
+    /// Nothing of the migration is left: its lock goes too.
+    removed: bool,
     /// Outcomes not yet written: they go with the next intent, in one write.
     unwritten: Vec<What>,
 }
@@ -280,7 +282,7 @@ impl Runner {
     }
 
     pub async fn release(self) -> Result<()> {
-        self.lock.release().await
+        if self.removed { self.lock.remove().await } else { self.lock.release().await }
     }
 }
 

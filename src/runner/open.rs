@@ -27,7 +27,7 @@ pub async fn world(migration: Migration, kube: Kube, events: Events, cancel: Can
 /// Locks the migration and makes its plan; the first time this writes the journal's first entry.
 /// `stop` fires on the first Ctrl-C.
 pub async fn open(migration: Migration, kube: Kube, events: Events, stop: CancellationToken) -> Result<Runner> {
-    let lock = kube.lock(&format!("pgmigrate-{}", migration.name)).await?;
+    let lock = kube.lock(&migration.name).await?;
     let cancel = CancellationToken::new();
     let opened = async {
         let world = world(migration, kube, events, cancel.clone()).await?;
@@ -38,6 +38,7 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             }
             None => {
                 let facts = facts::gather(&world.kube, &world.migration).await?;
+                unclaimed(&world.migration, &facts)?;
                 let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
                 let entry =
                     What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
@@ -63,7 +64,7 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             cancel.cancel();
         }
     });
-    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, unwritten: Vec::new() })
+    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, removed: false, unwritten: Vec::new() })
 }
 
 fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {
@@ -73,6 +74,18 @@ fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {
         script: migration.script.as_ref().map(|s| s.digest.clone()),
         strategy: format!("{:?}", migration.strategy),
         source_system: source_system.into(),
+    }
+}
+
+/// A Cluster of the target's name that is not ours ends it here, before anything is written.
+fn unclaimed(migration: &Migration, facts: &Facts) -> Result<()> {
+    let name = &migration.target.cluster;
+    match &facts.target {
+        Some(target) if target.migration.as_deref() != Some(&migration.name) => Err(Error::check(format!(
+            "cluster {name} is there and is not ours"
+        ))
+        .hint(format!("name another one in spec.target.cnpg.cluster; to see it: kubectl get cluster {name} -o yaml"))),
+        _ => Ok(()),
     }
 }
 

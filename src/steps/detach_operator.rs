@@ -15,7 +15,10 @@ use std::time::Duration;
 const ANNOTATION: &str = "acid.zalan.do/controller";
 const OURS: &str = "kubectl-pgmigrate";
 
-pub struct DetachOperator;
+pub struct DetachOperator {
+    /// The Zalando cluster.
+    pub source: String,
+}
 
 async fn annotation(world: &World) -> Result<Value> {
     let name = &world.migration.source;
@@ -38,7 +41,7 @@ impl Step for DetachOperator {
         Description {
             title: "detach the Zalando operator from the source".into(),
             details: format!("sets the annotation {ANNOTATION}; undone by putting it back as it was"),
-            objects: vec!["postgresql/<source>".into()],
+            objects: vec![format!("postgresql/{}", self.source)],
         }
     }
     fn hazard(&self) -> Hazard {

@@ -102,12 +102,19 @@ impl Sides for Ends {
     }
 }
 
-/// How `compare` gets the source's side: asked, or, once a physical copy has been promoted, by the proof in the journal.
+/// How `compare` gets the source's side: asked, or, once the app has crossed over, by what the window proved. From then
+/// on the ends can't be compared: the source is stopped, or the target has gone on without it.
 pub fn counting(world: &World) -> Counting {
-    let proof = world.journal.evidence("prove-caught-up");
-    let promoted = world.journal.state().step("promote").started.is_some();
-    match proof["note"].as_str() {
-        Some(note) if promoted => Counting::Proved(format!("its control file was proved {note}")),
+    let state = world.journal.state();
+    let note = |step: &str| state.step(step).evidence["note"].as_str().map(String::from);
+    let crossed = |step: &str| state.step(step).started.is_some();
+    match (note("prove-caught-up"), note("verify")) {
+        (Some(note), _) if crossed("promote") => {
+            Counting::Proved(format!("the source is stopped, its control file was proved {note}"))
+        }
+        (_, Some(note)) if crossed("start-apps") => {
+            Counting::Proved(format!("the app has run on the target since; before it did: {note}"))
+        }
         _ => Counting::Now,
     }
 }

@@ -12,7 +12,10 @@ use crate::{
 use serde_json::json;
 use std::time::Duration;
 
-pub struct PausePatroni;
+pub struct PausePatroni {
+    /// The Zalando cluster.
+    pub source: String,
+}
 
 async fn pods(world: &World) -> Result<Vec<String>> {
     let members = patroni::members(&world.kube, &world.migration.source).await?;
@@ -42,7 +45,7 @@ impl Step for PausePatroni {
             title: "pause Patroni".into(),
             details: "no failover and no restart by itself until resumed; undone by restoring the previous value"
                 .into(),
-            objects: vec!["postgresql/<source>".into()],
+            objects: vec![format!("postgresql/{}", self.source)],
         }
     }
     fn hazard(&self) -> Hazard {

@@ -14,7 +14,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub struct RetireSource;
+pub struct RetireSource {
+    /// The Zalando cluster.
+    pub source: String,
+}
 
 #[async_trait::async_trait]
 impl Step for RetireSource {
@@ -25,7 +28,7 @@ impl Step for RetireSource {
         Description {
             title: "retire the source".into(),
             details: "scales its StatefulSet to 0; volumes, Secrets and the postgresql object stay".into(),
-            objects: vec!["statefulset/<source>".into()],
+            objects: vec![format!("statefulset/{}", self.source)],
         }
     }
     fn hazard(&self) -> Hazard {

@@ -39,8 +39,9 @@ fn stored(object: &ConnectionObject, text: &str) -> Value {
     }
 }
 
-fn saved_name(world: &World) -> String {
-    format!("pgmigrate-{}-connections", world.migration.name)
+/// The Secret that holds the connections as they were.
+pub fn saved_name(migration: &str) -> String {
+    format!("pgmigrate-{migration}-connections")
 }
 
 fn decoded(secret: &Value, field: &str) -> Option<String> {
@@ -99,7 +100,7 @@ impl SwitchConnections {
 
     /// Keeps what is there now, once: a second try after a crash must not keep our own values as the old ones.
     async fn save(&self, world: &World, wanted: &[(&Connection, Map<String, Value>, Value)]) -> Result<()> {
-        let name = saved_name(world);
+        let name = saved_name(&world.migration.name);
         if world.kube.get(&SECRET, &name).await?.is_some() {
             return Ok(());
         }
@@ -150,7 +151,7 @@ impl Step for SwitchConnections {
         })
     }
     async fn prepare(&self, world: &World) -> Result<Receipt> {
-        Ok(json!({ "savedIn": format!("secret/{}", saved_name(world)) }))
+        Ok(json!({ "savedIn": format!("secret/{}", saved_name(&world.migration.name)) }))
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let wanted = self.wanted(world).await?;
@@ -163,9 +164,9 @@ impl Step for SwitchConnections {
         Ok(Value::Null)
     }
     async fn revert(&self, world: &World, _receipt: &Receipt) -> Result<()> {
-        let Some(saved) = world.kube.get(&SECRET, &saved_name(world)).await? else { return Ok(()) };
+        let Some(saved) = world.kube.get(&SECRET, &saved_name(&world.migration.name)).await? else { return Ok(()) };
         let text = decoded(&saved, FIELD).ok_or_else(|| {
-            Error::new(Kind::RollbackIncomplete, format!("secret {} can't be read", saved_name(world)))
+            Error::new(Kind::RollbackIncomplete, format!("secret {} can't be read", saved_name(&world.migration.name)))
         })?;
         let old: Vec<Value> = serde_json::from_str(&text).context("read the kept connections")?;
         for (connection, set, now) in self.wanted(world).await? {
@@ -187,6 +188,6 @@ impl Step for SwitchConnections {
                 world.kube.merge(kind, name, &json!({ "data": back })).await?;
             }
         }
-        world.kube.delete(&SECRET, &saved_name(world)).await.map(drop)
+        world.kube.delete(&SECRET, &saved_name(&world.migration.name)).await.map(drop)
     }
 }

@@ -4,7 +4,10 @@ use crate::{error::Result, kube::kind::SECRET, step::*};
 use serde_json::Value;
 use std::time::Duration;
 
-pub struct Tidy;
+pub struct Tidy {
+    /// Holds the connections as they were.
+    pub secret: String,
+}
 
 #[async_trait::async_trait]
 impl Step for Tidy {
@@ -15,7 +18,7 @@ impl Step for Tidy {
         Description {
             title: "remove what the migration kept".into(),
             details: "the Secret with the old connections; the journal stays for `report`".into(),
-            objects: vec!["secret/pgmigrate-<name>-connections".into()],
+            objects: vec![format!("secret/{}", self.secret)],
         }
     }
     fn hazard(&self) -> Hazard {
@@ -25,11 +28,11 @@ impl Step for Tidy {
         Duration::from_secs(60)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
-        let kept = world.kube.get(&SECRET, &format!("pgmigrate-{}-connections", world.migration.name)).await?;
+        let kept = world.kube.get(&SECRET, &self.secret).await?;
         Ok(if kept.is_some() { Observed::Absent } else { Observed::Done })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        world.kube.delete(&SECRET, &format!("pgmigrate-{}-connections", world.migration.name)).await?;
+        world.kube.delete(&SECRET, &self.secret).await?;
         Ok(Value::Null)
     }
 }

@@ -27,6 +27,7 @@ use crate::{
         retire_source::RetireSource,
         start_apps::StartApps,
         stop_apps::StopApps,
+        switch_connections,
         tidy::Tidy,
     },
 };
@@ -57,7 +58,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
 
     let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
     cutover.extend(script("before_cutover", Hazard::Disruptive)?);
-    cutover.push(Arc::new(DetachOperator));
+    cutover.push(Arc::new(DetachOperator { source: migration.source.clone() }));
     cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.extend(before_switch(migration, facts));
@@ -75,14 +76,15 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.extend(script("start_apps", Hazard::Disruptive)?);
     cutover.extend(script("health", Hazard::ReadOnly)?);
     cutover.push(Arc::new(GrowTarget {
+        target: migration.target.cluster.clone(),
         instances: migration.target.instances,
         smart_shutdown: template_shutdown(migration),
     }));
 
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
-    finalize.push(Arc::new(RetireSource));
-    finalize.push(Arc::new(Tidy));
+    finalize.push(Arc::new(RetireSource { source: migration.source.clone() }));
+    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
     Plan::new(steps, cutover, finalize)
 }
 

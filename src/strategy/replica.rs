@@ -8,9 +8,18 @@ use crate::{
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
     steps::{
-        detach_operator::DetachOperator, gate::Gate, hook, pause_patroni::PausePatroni, prove_login::ProveLogin,
-        repair_logins::RepairLogins, replica::*, retire_source::RetireSource, start_apps::StartApps,
-        stop_apps::StopApps, switch_connections::SwitchConnections, tidy::Tidy,
+        detach_operator::DetachOperator,
+        gate::Gate,
+        hook,
+        pause_patroni::PausePatroni,
+        prove_login::ProveLogin,
+        repair_logins::RepairLogins,
+        replica::*,
+        retire_source::RetireSource,
+        start_apps::StartApps,
+        stop_apps::StopApps,
+        switch_connections::{self, SwitchConnections},
+        tidy::Tidy,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -21,6 +30,7 @@ const COPY_RATE: u64 = 4 * 1024 * 1024;
 pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let main = main_database(migration, facts)?;
     let guard = &migration.guardrails;
+    let (source, target) = (&migration.source, &migration.target.cluster);
     let size: u64 = facts.databases.iter().map(|d| d.size).sum();
     let copy = Duration::from_secs(900 + size / COPY_RATE);
     let apps: Vec<String> = migration.apps.iter().map(|app| app.workload.to_string()).collect();
@@ -28,28 +38,28 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let streaming = |id| streaming::Streaming { id, lag: guard.lag_before, limit: copy };
 
     let prepare: Vec<Arc<dyn Step>> = vec![
-        Arc::new(wal_retention::WalRetention),
+        Arc::new(wal_retention::WalRetention { source: source.clone() }),
         Arc::new(owner_secret::OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() }),
         Arc::new(create_target::CreateTarget {
             manifest: manifest::replica(migration, facts, &main.name, &main.owner),
         }),
-        Arc::new(make_bootable::MakeBootable { limit: copy }),
+        Arc::new(make_bootable::MakeBootable { target: target.clone(), limit: copy }),
         Arc::new(streaming("streaming-first")),
-        Arc::new(restart_target::RestartTarget),
+        Arc::new(restart_target::RestartTarget { target: target.clone() }),
         Arc::new(streaming("streaming")),
     ];
     // Detaching and pausing take nothing from the app: they come before the window, not in it.
     let script = |name, hazard| hook::step(migration, name, hazard);
     let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
     cutover.extend(script("before_cutover", Hazard::Disruptive)?);
-    cutover.push(Arc::new(DetachOperator));
-    cutover.push(Arc::new(PausePatroni));
+    cutover.push(Arc::new(DetachOperator { source: source.clone() }));
+    cutover.push(Arc::new(PausePatroni { source: source.clone() }));
     cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
-    cutover.push(Arc::new(fence_source::FenceSource));
+    cutover.push(Arc::new(fence_source::FenceSource { source: source.clone() }));
     cutover.push(Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }));
     cutover.extend(script("before_promote", Hazard::Disruptive)?);
-    cutover.push(Arc::new(promote::Promote));
+    cutover.push(Arc::new(promote::Promote { target: target.clone() }));
     cutover.push(Arc::new(settle::Settle));
     cutover.push(Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }));
     cutover.push(Arc::new(ProveLogin {
@@ -65,12 +75,12 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.extend(script("verify", Hazard::ReadOnly)?);
     cutover.push(Arc::new(clean_leftovers::CleanLeftovers { roles: false }));
     let (instances, smart_shutdown) = (migration.target.instances, template_shutdown(migration));
-    cutover.push(Arc::new(grow_target::GrowTarget { instances, smart_shutdown }));
+    cutover.push(Arc::new(grow_target::GrowTarget { target: target.clone(), instances, smart_shutdown }));
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
-    finalize.push(Arc::new(RetireSource));
+    finalize.push(Arc::new(RetireSource { source: source.clone() }));
     finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
-    finalize.push(Arc::new(Tidy));
+    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
     Plan::new(prepare, cutover, finalize)
 }
 

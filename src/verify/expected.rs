@@ -81,7 +81,10 @@ fn operators(kind: &str, id: &str, source: Option<&str>, target: Option<&str>) -
     let unquoted = |name: &str| system_role(name.trim_matches('"'));
     match kind {
         "role" | "role password" | "role comment" if system_role(id) => Some("a role of the operators"),
-        "membership" if id.split(" <- ").any(unquoted) => Some("a membership of the operators' roles"),
+        // Membership in a predefined role is the application's own.
+        "membership" if id.split(" <- ").any(|name| unquoted(name) && !name.starts_with("pg_")) => {
+            Some("a membership of the operators' roles")
+        }
         "setting" if id.split(" / ").nth(1).is_some_and(unquoted) => Some("a setting of the operators' roles"),
         "default privileges" if id.split(' ').any(unquoted) => Some("default rights of the operators' roles"),
         "schema" if target.is_none() && SPILO_SCHEMAS.contains(&id) => Some("Spilo's own schema, left behind"),
@@ -89,7 +92,9 @@ fn operators(kind: &str, id: &str, source: Option<&str>, target: Option<&str>) -
             Some("Spilo's own extension, not in CNPG's images")
         }
         "extension" if id == "pg_stat_statements" => Some("kept by CNPG's instance manager as its parameters say"),
-        "extension" if same_but_version(source, target) => Some("the version comes with the target's image"),
+        "extension" if same_schema(source, target) => Some(
+            "the version comes with the target's image; its owner is the superuser who restored it, and cannot be changed",
+        ),
         "extension member privileges"
             if id.contains("pg_stat_statements") || target.is_none() && spilo_function(id) =>
         {
@@ -117,9 +122,16 @@ fn spilo_function(id: &str) -> bool {
     ["set_user", "reset_user", "set_session_auth", "pg_stat_kcache", "pg_auth_mon"].iter().any(|f| id.contains(f))
 }
 
-fn same_but_version(source: Option<&str>, target: Option<&str>) -> bool {
-    let head = |value: Option<&str>| value.and_then(|v| v.rsplit_once(" version=")).map(|(head, _)| head.to_owned());
-    source.is_some() && head(source) == head(target)
+/// Extensions that differ in version, or in an owner that is `postgres` at the target: there is no ALTER EXTENSION OWNER.
+fn same_schema(source: Option<&str>, target: Option<&str>) -> bool {
+    let part = |value: Option<&str>, key: &str| {
+        let rest = value?.split_once(key)?.1;
+        Some(rest.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let owner = part(target, "owner=");
+    source.is_some()
+        && part(source, "schema=") == part(target, "schema=")
+        && (owner == part(source, "owner=") || owner.as_deref() == Some("postgres"))
 }
 
 /// The two lists of changed privileges differ in those of the operators' roles only.

@@ -35,10 +35,10 @@ async fn objects_are_made_changed_and_removed() {
     kube.merge(&kind::CONFIG_MAP, "a", &json!({"data": {"other": "3"}})).await.unwrap();
     let applied = kube.apply(&kind::CONFIG_MAP, &map("b", "4")).await.unwrap();
     assert_eq!(applied["data"]["key"], "4");
-    let misspelt = json!({"metadata": {"name": "c"}, "dta": {"key": "5"}});
-    let strict = kube.apply(&kind::CONFIG_MAP, &misspelt).await.unwrap_err();
-    assert!(strict.chain().contains("dta"), "{}", strict.chain());
-    assert!(kube.get(&kind::CONFIG_MAP, "c").await.unwrap().is_none());
+    let misspelt = json!({"metadata": {"name": "c"}, "spec": {"instnces": 1}});
+    let strict = kube.apply(&kind::CLUSTER, &misspelt).await.unwrap_err();
+    assert!(strict.chain().contains("instnces"), "{}", strict.chain());
+    assert!(kube.get(&kind::CLUSTER, "c").await.unwrap().is_none());
 
     let listed = kube.list(&kind::CONFIG_MAP, "app=shop").await.unwrap();
     assert_eq!(listed.len(), 2);
@@ -78,7 +78,7 @@ async fn what_is_not_allowed_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_are_repeated_and_writes_are_not() {
+async fn reads_and_merges_are_repeated_and_other_writes_are_not() {
     let lab = Lab::start().await;
     let kube = lab.kube().await;
     kube.create(&kind::CONFIG_MAP, &map("a", "1")).await.unwrap();
@@ -90,18 +90,23 @@ async fn reads_are_repeated_and_writes_are_not() {
     assert!(kube.get(&kind::CONFIG_MAP, "a").await.unwrap().is_some());
     lab.faults.answer(Moment::Before, on("create", "configmaps", ""), 429, 2);
     kube.create(&kind::CONFIG_MAP, &map("b", "1")).await.unwrap();
-    // Done, but the answer is a gateway's: said to be uncertain, and not repeated.
+    // Done, but the answer is a gateway's: a guarded write is said to be uncertain, and not repeated.
     for lost in [true, false] {
         let fired = match lost {
             true => lab.faults.lose(Moment::After, on("patch", "configmaps", "a"), ALWAYS),
             false => lab.faults.answer(Moment::After, on("patch", "configmaps", "a"), 504, ALWAYS),
         };
-        let error = kube.merge(&kind::CONFIG_MAP, "a", &json!({"data": {"key": "9"}})).await.unwrap_err();
+        let version = kube.get(&kind::CONFIG_MAP, "a").await.unwrap().unwrap()["metadata"]["resourceVersion"].clone();
+        let guarded = json!({"metadata": {"resourceVersion": version}, "data": {"key": "9"}});
+        let error = kube.merge(&kind::CONFIG_MAP, "a", &guarded).await.unwrap_err();
         assert!(kube::is_uncertain(&error), "{}", error.chain());
         assert_eq!(fired.load(std::sync::atomic::Ordering::SeqCst), 1);
         lab.faults.clear();
     }
     assert_eq!(kube.get(&kind::CONFIG_MAP, "a").await.unwrap().unwrap()["data"]["key"], "9");
+    // A plain merge sets values: the answer that was lost is asked for again.
+    lab.faults.answer(Moment::After, on("patch", "configmaps", "a"), 504, 1);
+    kube.merge(&kind::CONFIG_MAP, "a", &json!({"data": {"key": "10"}})).await.unwrap();
     // An answer that does not come.
     lab.faults.delay(Moment::Before, on("get", "configmaps", "a"), Duration::from_secs(20), ALWAYS);
     let hasty =

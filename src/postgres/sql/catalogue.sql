@@ -10,7 +10,7 @@
 -- kind: role
 SELECT rolname::text AS id,
        format('superuser=%s inherit=%s createrole=%s createdb=%s login=%s replication=%s bypassrls=%s limit=%s until=%s',
-              rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil) AS value
+              rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit, nullif(rolvaliduntil, 'infinity')) AS value
 FROM pg_authid WHERE rolname !~ '^pg_'
 
 -- kind: role password

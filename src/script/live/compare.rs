@@ -33,7 +33,7 @@ pub enum Counting {
     Record(Recorded),
     /// `app_ran`: the app has been writing to the target since; its numbers may have grown.
     Against { rows: Rows, app_ran: bool },
-    /// The source is stopped, and the strategy has proved both ends equal: how, for the reader.
+    /// The ends can't be compared any more, and the window proved them equal: how, for the reader.
     Proved(String),
 }
 
@@ -53,7 +53,7 @@ impl Live {
             }
             Counting::Proved(how) => {
                 let target = self.read(Side::Target, query, &[]).await?;
-                let why = format!("target {}; the source is stopped, {how}", told(&target));
+                let why = format!("target {}; {how}", told(&target));
                 Ok(Compared { verdict: Verdict::Pass, source: Vec::new(), target, why })
             }
             Counting::Against { rows, app_ran } => {

@@ -18,7 +18,10 @@ use std::time::Duration;
 
 pub const ID: &str = "fence-source";
 
-pub struct FenceSource;
+pub struct FenceSource {
+    /// The Zalando cluster.
+    pub source: String,
+}
 
 /// The pod that was fenced; before that, the leader.
 pub async fn pod(world: &World) -> Result<String> {
@@ -39,7 +42,7 @@ impl Step for FenceSource {
             details:
                 "CHECKPOINT, then a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart"
                     .into(),
-            objects: vec!["pod/<source leader>".into()],
+            objects: vec![format!("the leader's pod of {}", self.source)],
         }
     }
     fn hazard(&self) -> Hazard {

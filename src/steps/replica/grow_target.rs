@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub struct GrowTarget {
+    /// The CNPG cluster.
+    pub target: String,
     pub instances: u32,
     /// None: CNPG's own default (180 s).
     pub smart_shutdown: Option<i64>,
@@ -24,9 +26,12 @@ impl Step for GrowTarget {
     }
     fn describe(&self) -> Description {
         Description {
-            title: format!("give the target its {} instances", self.instances),
+            title: format!(
+                "give the target its {}",
+                if self.instances == 1 { "one instance".into() } else { format!("{} instances", self.instances) }
+            ),
             details: "and its normal smartShutdownTimeout; the primary is not restarted".into(),
-            objects: vec!["cluster/<target>".into()],
+            objects: vec![format!("cluster/{}", self.target)],
         }
     }
     fn hazard(&self) -> Hazard {

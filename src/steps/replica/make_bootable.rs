@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub struct MakeBootable {
+    /// The CNPG cluster.
+    pub target: String,
     /// The base backup's time is in it.
     pub limit: Duration,
 }
@@ -125,7 +127,7 @@ impl Step for MakeBootable {
             title: "make the copy boot under CNPG".into(),
             details: "removes Patroni's settings from the copied postgresql.conf while fenced, then lifts the fence"
                 .into(),
-            objects: vec!["cluster/<target>".into(), "pod/<target>-1".into()],
+            objects: vec![format!("cluster/{}", self.target), format!("pod/{}-1", self.target)],
         }
     }
     fn hazard(&self) -> Hazard {

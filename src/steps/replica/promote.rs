@@ -14,7 +14,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub struct Promote;
+pub struct Promote {
+    /// The CNPG cluster.
+    pub target: String,
+}
 
 #[async_trait::async_trait]
 impl Step for Promote {
@@ -27,7 +30,7 @@ impl Step for Promote {
             details:
                 "sets spec.replica.enabled=false after a last look that the source is still stopped; cannot be undone"
                     .into(),
-            objects: vec!["cluster/<target>".into()],
+            objects: vec![format!("cluster/{}", self.target)],
         }
     }
     fn hazard(&self) -> Hazard {

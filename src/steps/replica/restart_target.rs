@@ -12,7 +12,10 @@ use crate::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub struct RestartTarget;
+pub struct RestartTarget {
+    /// The CNPG cluster.
+    pub target: String,
+}
 
 fn pod(world: &World) -> String {
     format!("{}-1", world.migration.target.cluster)
@@ -27,7 +30,7 @@ impl Step for RestartTarget {
         Description {
             title: "restart the target's pod once".into(),
             details: "proves that it boots by itself and that its instance manager obeys; nothing to undo".into(),
-            objects: vec!["pod/<target>-1".into()],
+            objects: vec![format!("pod/{}-1", self.target)],
         }
     }
     fn hazard(&self) -> Hazard {

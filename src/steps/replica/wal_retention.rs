@@ -12,7 +12,10 @@ use crate::{
 use serde_json::json;
 use std::time::Duration;
 
-pub struct WalRetention;
+pub struct WalRetention {
+    /// The Zalando cluster.
+    pub source: String,
+}
 
 const MIB: u64 = 1024 * 1024;
 /// Never less than this, where the disk has it; never more than this.
@@ -37,7 +40,7 @@ impl Step for WalRetention {
         Description {
             title: "keep more WAL on the source".into(),
             details: "raises wal_keep_size through Patroni (reload, no restart); undone by the old value".into(),
-            objects: vec!["postgresql/<source>".into()],
+            objects: vec![format!("postgresql/{}", self.source)],
         }
     }
     fn hazard(&self) -> Hazard {
