@@ -341,6 +341,13 @@ async fn stock_kubectl_is_content() {
     assert_eq!(good("get pg,clusters,pods -o wide").trim(), "No resources found in shop namespace.");
     assert_eq!(good("auth can-i delete clusters.postgresql.cnpg.io").trim(), "yes");
     good("create configmap settings --from-literal=a=b");
+    good("create secret generic login --from-literal=password=x");
+    assert_eq!(good("get secret login -o jsonpath={.data.password}"), "eA==");
+    let mut watch = Command::new("kubectl");
+    watch.env("KUBECONFIG", &config).arg("--cache-dir").arg(&cache);
+    let watch = watch.args(["get", "cm", "settings", "-w", "--request-timeout=2s"]).output();
+    let shown = String::from_utf8_lossy(&watch.expect("kubectl runs").stdout).into_owned();
+    assert!(shown.starts_with("NAME       DATA   AGE\nsettings   1"), "{shown}");
     assert_eq!(good("get cm settings -o jsonpath={.data.a}"), "b");
     assert_eq!(good("delete deploy web"), "deployment.apps \"web\" deleted\n");
 }

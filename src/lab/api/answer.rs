@@ -1,6 +1,6 @@
 //! Bodies in and out: what a client sent, and what it is told.
 
-use super::{request::RequestInfo, store::Refusal, ws::Body};
+use super::{protobuf, request::RequestInfo, store::Refusal, ws::Body};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -60,17 +60,18 @@ pub fn refused(refusal: &Refusal, info: Option<&RequestInfo>) -> Response<Body> 
     response
 }
 
-/// YAML as well as JSON: `kubectl apply --server-side` sends YAML.
+/// YAML and protobuf as well as JSON: `kubectl apply --server-side` sends the first, `kubectl create` the second.
 pub async fn read(request: Request<Incoming>) -> Result<Value, Refusal> {
     let bad = |what: String| Refusal::new(400, "BadRequest", what);
     let bytes = request.into_body().collect().await.map_err(|e| bad(format!("the body was cut: {e}")))?.to_bytes();
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
+    if let Some(object) = protobuf::read(&bytes) {
+        return object.map_err(|message| Refusal::new(415, "UnsupportedMediaType", message));
+    }
     serde_json::from_slice(&bytes).or_else(|_| {
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            Refusal::new(415, "UnsupportedMediaType", "the body is not text: protobuf is not served here")
-        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| bad("the body is not text".into()))?;
         serde_saphyr::from_str(text).map_err(|e| bad(format!("the body is neither JSON nor YAML: {e}")))
     })
 }

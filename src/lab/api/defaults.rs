@@ -27,10 +27,11 @@ pub fn fill(resource: &Resource, object: &mut Value) {
         }
         "deployments.apps" | "statefulsets.apps" | "replicasets.apps" => {
             default(&mut object["spec"], "replicas", json!(1));
+            protocols(object, "/spec/template/spec/containers");
         }
         "services" => {
             default(&mut object["spec"], "type", json!("ClusterIP"));
-            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+            for port in object.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
                 default(port, "protocol", json!("TCP"));
             }
         }
@@ -38,12 +39,23 @@ pub fn fill(resource: &Resource, object: &mut Value) {
             default(&mut object["spec"], "suspend", json!(false));
             default(&mut object["spec"], "concurrencyPolicy", json!("Allow"));
         }
-        "pods" => default(object, "status", json!({ "phase": "Pending" })),
+        "pods" => {
+            default(object, "status", json!({ "phase": "Pending" }));
+            protocols(object, "/spec/containers");
+        }
         "poolers.postgresql.cnpg.io" => {
             default(&mut object["spec"], "instances", json!(1));
             default(&mut object["spec"], "type", json!("rw"));
         }
         _ => {}
+    }
+}
+
+/// TCP, where a port names no protocol. `holders`: the list of what has ports, by JSON pointer.
+fn protocols(object: &mut Value, holders: &str) {
+    let Some(Value::Array(holders)) = object.pointer_mut(holders) else { return };
+    for port in holders.iter_mut().filter_map(|holder| holder.get_mut("ports")?.as_array_mut()).flatten() {
+        default(port, "protocol", json!("TCP"));
     }
 }
 

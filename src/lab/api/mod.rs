@@ -12,6 +12,7 @@ mod dispatch;
 mod openapi;
 mod ownership;
 mod patch;
+mod protobuf;
 mod proxy;
 pub mod rbac;
 pub mod request;
