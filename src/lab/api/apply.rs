@@ -1,166 +1,91 @@
-//! Field ownership: who set which field, by `metadata.managedFields` (Kubernetes docs, "Server-Side Apply").
-//!
-//! Lists are atomic here: nothing that the product applies merges lists.
+//! Server-side apply, and what every other write does to the ownership of fields.
 
-use super::store::Refusal;
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-
-type Path = Vec<String>;
-
-/// Fields of the object that nobody owns.
-fn ignored(path: &[String]) -> bool {
-    match path.first().map(String::as_str) {
-        Some("apiVersion" | "kind" | "status") => true,
-        Some("metadata") => !matches!(
-            path.get(1).map(String::as_str),
-            Some("labels" | "annotations" | "ownerReferences" | "finalizers")
-        ),
-        _ => false,
-    }
-}
-
-fn leaves(value: &Value, at: &mut Path, into: &mut BTreeSet<Path>) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
-                at.push(key.clone());
-                leaves(value, at, into);
-                at.pop();
-            }
-        }
-        _ if !at.is_empty() && !ignored(at) => drop(into.insert(at.clone())),
-        _ => {}
-    }
-}
-
-fn owned(object: &Value) -> BTreeSet<Path> {
-    let mut paths = BTreeSet::new();
-    leaves(object, &mut Vec::new(), &mut paths);
-    paths
-}
-
-fn find<'a>(object: &'a Value, path: &[String]) -> &'a Value {
-    path.iter().fold(object, |at, part| &at[part.as_str()])
-}
-
-fn remove(object: &mut Value, path: &[String]) {
-    let Some((last, parents)) = path.split_last() else { return };
-    let parent = parents.iter().try_fold(object, |at, part| at.get_mut(part.as_str()));
-    if let Some(Value::Object(map)) = parent {
-        map.remove(last);
-    }
-}
-
-/// `{"f:spec": {"f:replica": {"f:enabled": {}}}}`
-fn to_fields(paths: &BTreeSet<Path>) -> Value {
-    let mut fields = json!({});
-    for path in paths {
-        path.iter().fold(&mut fields, |at, part| &mut at[format!("f:{part}")]);
-    }
-    fn close(value: &mut Value) {
-        match value {
-            Value::Object(map) => map.values_mut().for_each(close),
-            other => *other = json!({}),
-        }
-    }
-    close(&mut fields);
-    fields
-}
-
-fn from_fields(fields: &Value) -> BTreeSet<Path> {
-    fn walk(map: &Map<String, Value>, at: &mut Path, into: &mut BTreeSet<Path>) {
-        for (key, value) in map {
-            at.push(key.trim_start_matches("f:").to_string());
-            match value.as_object().filter(|inner| !inner.is_empty()) {
-                Some(inner) => walk(inner, at, into),
-                None => drop(into.insert(at.clone())),
-            }
-            at.pop();
-        }
-    }
-    let mut paths = BTreeSet::new();
-    if let Some(map) = fields.as_object() {
-        walk(map, &mut Vec::new(), &mut paths);
-    }
-    paths
-}
-
-struct Owner {
-    manager: String,
-    operation: String,
-    paths: BTreeSet<Path>,
-}
-
-fn owners(object: &Value) -> Vec<Owner> {
-    let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_string();
-    let owner = |e: &Value| Owner {
-        manager: text(e, "manager"),
-        operation: text(e, "operation"),
-        paths: from_fields(&e["fieldsV1"]),
-    };
-    entries.iter().map(owner).collect()
-}
-
-fn write(object: &mut Value, owners: Vec<Owner>) {
-    let version = object["apiVersion"].clone();
-    let entry = |owner: &Owner| {
-        json!({
-            "manager": owner.manager, "operation": owner.operation, "apiVersion": version, "fieldsType": "FieldsV1",
-            "time": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "fieldsV1": to_fields(&owner.paths),
-        })
-    };
-    let entries: Vec<Value> = owners.iter().filter(|owner| !owner.paths.is_empty()).map(entry).collect();
-    object["metadata"]["managedFields"] = Value::Array(entries);
-}
+use super::{
+    ownership::{Owner, Path, Paths, find, keys, owned, owner, owners, remove, shown, write},
+    store::Refusal,
+};
+use serde_json::{Value, json};
 
 /// Server-side apply onto what is there (Null: nothing).
 pub fn apply(before: &Value, applied: &Value, manager: &str, force: bool) -> Result<Value, Refusal> {
-    let wanted = owned(applied);
+    let mut wanted = owned(applied, None);
+    wanted.retain(|path| find(applied, path).is_some_and(|value| !value.is_null()));
     let mut owners = owners(before);
-    let is_ours = |owner: &Owner| owner.manager == manager && owner.operation == "Apply";
-    let mut causes = Vec::new();
-    for owner in owners.iter().filter(|owner| !is_ours(owner) && owner.manager != manager) {
-        for path in owner.paths.intersection(&wanted).filter(|path| find(before, path) != find(applied, path)) {
-            let message = format!("conflict with \"{}\"", owner.manager);
-            causes.push(json!({ "reason": "FieldManagerConflict", "message": message, "field": format!(".{}", path.join(".")) }));
-        }
-    }
-    if !causes.is_empty() && !force {
-        let mut refusal = Refusal::new(409, "Conflict", format!("Apply failed with {} conflicts", causes.len()));
-        refusal.causes = causes;
-        return Err(refusal);
+    let is_ours = |owner: &Owner| owner.is(manager, "Apply", None);
+    let differs = |path: &&Path| find(before, path) != find(applied, path);
+    // An Update under the same name is another owner: manager and operation together make the identity.
+    let contested: Vec<(&Owner, &Path)> = owners
+        .iter()
+        .filter(|owner| !is_ours(owner))
+        .flat_map(|owner| owner.paths.intersection(&wanted).filter(differs).map(move |path| (owner, path)))
+        .collect();
+    if !contested.is_empty() && !force {
+        return Err(refuse(&contested));
     }
     let mut object = if before.is_null() { json!({}) } else { before.clone() };
-    let dropped: BTreeSet<Path> = owners
-        .iter()
-        .filter(|o| is_ours(o))
-        .flat_map(|o| o.paths.iter())
-        .filter(|p| !wanted.contains(*p))
-        .cloned()
-        .collect();
+    let dropped: Paths =
+        owners.iter().filter(|o| is_ours(o)).flat_map(|o| o.paths.difference(&wanted)).cloned().collect();
     owners.retain(|owner| !is_ours(owner));
-    for path in dropped {
-        if !owners.iter().any(|owner| owner.paths.contains(&path)) {
-            remove(&mut object, &path);
-        }
+    for path in dropped.iter().filter(|path| !is_held(&owners, path) && !is_held_by(&wanted, path)) {
+        remove(&mut object, path);
     }
-    merge(&mut object, applied);
+    let root = object.clone();
+    merge(&root, &mut object, applied, "");
     for owner in owners.iter_mut().filter(|_| force) {
         owner.paths.retain(|path| !wanted.contains(path) || find(before, path) == find(applied, path));
     }
-    owners.push(Owner { manager: manager.into(), operation: "Apply".into(), paths: wanted });
-    write(&mut object, owners);
+    owners.push(owner(applied, manager, "Apply", None, wanted));
+    write(&mut object, &owners);
     Ok(object)
 }
 
-fn merge(into: &mut Value, from: &Value) {
+fn is_held(owners: &[Owner], path: &Path) -> bool {
+    owners.iter().any(|owner| is_held_by(&owner.paths, path))
+}
+
+/// An item of a list is held by whoever holds anything in it.
+fn is_held_by(paths: &Paths, path: &Path) -> bool {
+    match path.split_last() {
+        Some((last, item)) if last == "." => paths.iter().any(|held| held.starts_with(item)),
+        _ => paths.contains(path),
+    }
+}
+
+fn refuse(contested: &[(&Owner, &Path)]) -> Refusal {
+    let cause = |(owner, path): &(&Owner, &Path)| json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {}", owner.shown()), "field": shown(path) });
+    let told = match contested {
+        [(owner, path)] => format!("1 conflict: conflict with {}: {}", owner.shown(), shown(path)),
+        many => {
+            let mut lines: Vec<String> = Vec::new();
+            for (owner, path) in many {
+                let title = format!("conflicts with {}:", owner.shown());
+                if !lines.contains(&title) {
+                    lines.push(title);
+                }
+                lines.push(format!("- {}", shown(path)));
+            }
+            format!("{} conflicts: {}", many.len(), lines.join("\n"))
+        }
+    };
+    let mut refusal = Refusal::new(409, "Conflict", format!("Apply failed with {told}"));
+    refusal.causes = contested.iter().map(cause).collect();
+    refusal
+}
+
+fn merge(root: &Value, into: &mut Value, from: &Value, field: &str) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            for (key, value) in from.iter().filter(|(_, value)| !value.is_null()) {
+                merge(root, into.entry(key.clone()).or_insert(Value::Null), value, key);
+            }
+        }
+        (Value::Array(into), Value::Array(from)) if keys(root, field, from).is_some() => {
+            for (key, item) in keys(root, field, from).unwrap_or_default().into_iter().zip(from) {
+                let there = keys(root, field, into).unwrap_or_default().iter().position(|known| *known == key);
+                match there {
+                    Some(at) => merge(root, &mut into[at], item, ""),
+                    None => into.push(item.clone()),
+                }
             }
         }
         (into, from) => *into = from.clone(),
@@ -168,10 +93,10 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 /// A write that is no apply: its manager owns what it changed, and nobody else does any more.
-pub fn updated(before: &Value, after: &mut Value, manager: &str) {
-    let mut touched = owned(after);
+pub fn updated(before: &Value, after: &mut Value, manager: &str, subresource: Option<&str>) {
+    let mut touched = owned(after, subresource);
     touched.retain(|path| find(before, path) != find(after, path));
-    let gone: BTreeSet<Path> = owned(before).into_iter().filter(|path| find(after, path).is_null()).collect();
+    let gone: Paths = owned(before, subresource).into_iter().filter(|path| find(after, path).is_none()).collect();
     if touched.is_empty() && gone.is_empty() {
         return;
     }
@@ -179,11 +104,15 @@ pub fn updated(before: &Value, after: &mut Value, manager: &str) {
     for owner in &mut owners {
         owner.paths.retain(|path| !touched.contains(path) && !gone.contains(path));
     }
-    match owners.iter_mut().find(|owner| owner.manager == manager && owner.operation == "Update") {
-        Some(owner) => owner.paths.extend(touched),
-        None => owners.push(Owner { manager: manager.into(), operation: "Update".into(), paths: touched }),
+    let time = super::store::now();
+    match owners.iter_mut().find(|owner| owner.is(manager, "Update", subresource)) {
+        Some(owner) => {
+            owner.paths.extend(touched);
+            owner.time = time;
+        }
+        None => owners.push(owner(after, manager, "Update", subresource, touched)),
     }
-    write(after, owners);
+    write(after, &owners);
 }
 
 #[cfg(test)]
@@ -216,7 +145,26 @@ mod tests {
         let first = apply(&Value::Null, &object(json!({ "a": 1 })), "one", false).unwrap();
         let mut after = first.clone();
         after["spec"]["a"] = json!(2);
-        updated(&first, &mut after, "editor");
+        updated(&first, &mut after, "editor", None);
         assert!(apply(&after, &object(json!({ "a": 1 })), "one", false).is_err());
+        updated(&first.clone(), &mut after, "one", None);
+        let refused = apply(&after, &object(json!({ "a": 1 })), "one", false).unwrap_err();
+        assert!(
+            refused.message.starts_with("Apply failed with 1 conflict: conflict with \"one\" using v1 at "),
+            "{}",
+            refused.message
+        );
+    }
+
+    #[test]
+    fn items_of_keyed_lists_have_owners_of_their_own() {
+        let pod = |containers: Value| object(json!({ "containers": containers }));
+        let first = apply(&Value::Null, &pod(json!([{ "name": "a", "image": "1" }])), "one", false).unwrap();
+        let both = apply(&first, &pod(json!([{ "name": "b", "image": "1" }])), "two", false).unwrap();
+        assert_eq!(both["spec"]["containers"].as_array().map(Vec::len), Some(2));
+        let refused = apply(&both, &pod(json!([{ "name": "a", "image": "2" }])), "two", false).unwrap_err();
+        assert_eq!(refused.causes[0]["field"], ".spec.containers[name=\"a\"].image");
+        let less = apply(&both, &object(json!({})), "one", false).unwrap();
+        assert_eq!(less["spec"]["containers"], json!([{ "name": "b", "image": "1" }]));
     }
 }

@@ -1,16 +1,32 @@
 //! The Kubernetes API endpoint.
 
+mod answer;
 mod apply;
+mod builtin;
+mod collect;
+mod columns;
+mod defaults;
+mod delete;
 mod discovery;
+mod dispatch;
+mod openapi;
+mod ownership;
 mod patch;
+mod protobuf;
+mod proxy;
 pub mod rbac;
 pub mod request;
 mod resources;
+mod review;
+mod scale;
 pub mod schema;
 mod selector;
 pub mod server;
 pub mod store;
 mod table;
+mod tls;
 mod verbs;
 mod watch;
+mod webhook;
+mod write;
 pub mod ws;

@@ -1,18 +1,29 @@
 //! The kinds of patch that are not apply.
 
 use super::{resources::Resource, store::Refusal};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// Lists of the built-in kinds that a strategic merge merges by key instead of replacing.
-const KEYED: [(&str, &str); 7] = [
-    ("containers", "name"),
-    ("initContainers", "name"),
-    ("env", "name"),
-    ("volumes", "name"),
-    ("volumeMounts", "mountPath"),
-    ("ports", "containerPort"),
-    ("ownerReferences", "uid"),
-];
+/// The fields by which a list of a built-in type is keyed: such a list is merged item by item. None: it is replaced.
+/// (`patchMergeKey` and `listMapKeys` of the API types; the first is the one that a strategic merge goes by.)
+pub fn merge_key(object: &Value, field: &str) -> Option<&'static [&'static str]> {
+    let group = object["apiVersion"].as_str().unwrap_or_default().split_once('/').map_or("", |(group, _)| group);
+    if field == "ownerReferences" {
+        return Some(&["uid"]);
+    }
+    if group.contains('.') && !group.ends_with(".k8s.io") {
+        return None;
+    }
+    Some(match field {
+        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],
+        "volumeMounts" => &["mountPath"],
+        "ports" if object["kind"] == "Service" => &["port", "protocol"],
+        "ports" => &["containerPort", "protocol"],
+        "conditions" => &["type"],
+        "hostAliases" => &["ip"],
+        "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
+        _ => return None,
+    })
+}
 
 pub fn patch(resource: &Resource, content_type: &str, object: &mut Value, patch: &Value) -> Result<(), Refusal> {
     match content_type.split(';').next().unwrap_or_default().trim() {
@@ -32,7 +43,8 @@ pub fn patch(resource: &Resource, content_type: &str, object: &mut Value, patch:
             })
         }
         "application/strategic-merge-patch+json" if !resource.custom => {
-            strategic(object, patch);
+            let root = json!({ "apiVersion": resource.api_version(), "kind": resource.kind });
+            strategic(&root, object, patch);
             Ok(())
         }
         other => Err(Refusal::new(
@@ -43,35 +55,56 @@ pub fn patch(resource: &Resource, content_type: &str, object: &mut Value, patch:
     }
 }
 
-fn strategic(into: &mut Value, patch: &Value) {
+fn strategic(root: &Value, into: &mut Value, patch: &Value) {
     let (Value::Object(map), Value::Object(changes)) = (&mut *into, patch) else {
         *into = patch.clone();
         return;
     };
-    for (field, change) in changes.iter().filter(|(field, _)| !field.starts_with('$')) {
-        let key = KEYED.iter().find(|(list, _)| list == field).map(|(_, key)| *key);
-        match (change, key) {
+    if changes.get("$patch").is_some_and(|directive| directive == "replace") {
+        map.clear();
+    }
+    for (field, change) in changes {
+        if let Some(list) = field.strip_prefix("$deleteFromPrimitiveList/") {
+            if let Some(Value::Array(there)) = map.get_mut(list) {
+                there.retain(|item| !change.as_array().is_some_and(|gone| gone.contains(item)));
+            }
+            continue;
+        }
+        if field.starts_with('$') {
+            continue;
+        }
+        match (change, merge_key(root, field)) {
             (Value::Null, _) => drop(map.remove(field)),
-            (Value::Array(items), Some(key)) => {
+            (Value::Array(items), Some(keys)) => {
                 let there = map.entry(field.clone()).or_insert(Value::Array(Vec::new()));
                 if let Value::Array(there) = there {
-                    merge_list(there, items, key);
+                    merge_list(root, there, items, keys[0]);
+                }
+            }
+            (Value::Array(items), None) if field == "finalizers" => {
+                let there = map.entry(field.clone()).or_insert(Value::Array(Vec::new()));
+                if let Value::Array(there) = there {
+                    let new: Vec<Value> = items.iter().filter(|item| !there.contains(item)).cloned().collect();
+                    there.extend(new);
                 }
             }
             (Value::Object(_), _) => {
-                strategic(map.entry(field.clone()).or_insert(Value::Object(Default::default())), change)
+                strategic(root, map.entry(field.clone()).or_insert(Value::Object(Default::default())), change)
             }
             _ => drop(map.insert(field.clone(), change.clone())),
         }
     }
 }
 
-fn merge_list(there: &mut Vec<Value>, items: &[Value], key: &str) {
-    for item in items {
+fn merge_list(root: &Value, there: &mut Vec<Value>, items: &[Value], key: &str) {
+    if items.iter().any(|item| item["$patch"] == "replace") {
+        there.clear();
+    }
+    for item in items.iter().filter(|item| item["$patch"] != "replace") {
         let found = there.iter().position(|known| known[key] == item[key]);
         match (found, item["$patch"] == "delete") {
             (Some(at), true) => drop(there.remove(at)),
-            (Some(at), false) => strategic(&mut there[at], item),
+            (Some(at), false) => strategic(root, &mut there[at], item),
             (None, true) => {}
             (None, false) => there.push(item.clone()),
         }
@@ -81,12 +114,12 @@ fn merge_list(there: &mut Vec<Value>, items: &[Value], key: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn strategic_merges_containers_by_name() {
         let mut pod = json!({ "containers": [{ "name": "a", "image": "1" }, { "name": "b", "image": "1" }], "x": 1 });
         strategic(
+            &json!({ "apiVersion": "v1", "kind": "Pod" }),
             &mut pod,
             &json!({ "containers": [{ "name": "b", "image": "2" }, { "name": "a", "$patch": "delete" }], "x": null }),
         );

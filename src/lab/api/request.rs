@@ -19,6 +19,10 @@ pub struct RequestInfo {
     pub watch: bool,
     pub query: BTreeMap<String, String>,
     pub content_type: String,
+    /// What stands behind `/proxy/` in the path.
+    pub rest: String,
+    /// First word of User-Agent, up to the slash: the field manager of who names none.
+    pub agent: String,
 }
 
 impl RequestInfo {
@@ -32,7 +36,25 @@ impl RequestInfo {
         self.query.get("fieldValidation").is_some_and(|v| v == "Strict")
     }
     pub fn manager(&self) -> &str {
-        self.query.get("fieldManager").map_or("unknown", String::as_str)
+        self.query.get("fieldManager").map(String::as_str).filter(|name| !name.is_empty()).unwrap_or(&self.agent)
+    }
+    /// `pods/exec`, as rules name it.
+    pub fn target(&self) -> String {
+        self.subresource.as_ref().map_or_else(|| self.resource.clone(), |sub| format!("{}/{sub}", self.resource))
+    }
+    /// The store's name of the type: `clusters.postgresql.cnpg.io`.
+    pub fn key(&self) -> String {
+        if self.group.is_empty() { self.resource.clone() } else { format!("{}.{}", self.resource, self.group) }
+    }
+    /// `fieldSelector=metadata.name=X`: the X.
+    pub fn selected_name(&self) -> Option<&str> {
+        self.query.get("fieldSelector").and_then(|fields| fields.strip_prefix("metadata.name="))
+    }
+    pub fn header(&mut self, headers: &http::HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.content_type = text("content-type").to_owned();
+        let agent = text("user-agent").split(['/', ' ']).next().unwrap_or_default();
+        self.agent = if agent.is_empty() { "unknown".into() } else { agent.into() };
     }
 }
 
@@ -56,12 +78,10 @@ pub fn parse(method: &http::Method, path: &str, query: &str) -> Option<(RequestI
     let (name, subresource) = (rest.get(1).map(|s| s.to_string()), rest.get(2).map(|s| s.to_string()));
     let query: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let watch = matches!(query.get("watch").map(String::as_str), Some("true" | "1"));
-    let connects = matches!(subresource.as_deref(), Some("exec" | "portforward" | "attach"));
     let verb = match (method.as_str(), &name) {
-        ("GET", _) if watch => "watch",
+        ("GET", _) if watch && subresource.is_none() => "watch",
         ("GET", None) => "list",
         ("GET", Some(_)) => "get",
-        ("POST", _) if connects => "create",
         ("POST", _) => "create",
         ("PUT", _) => "update",
         ("PATCH", _) => "patch",
@@ -77,9 +97,11 @@ pub fn parse(method: &http::Method, path: &str, query: &str) -> Option<(RequestI
         namespace: namespace.into(),
         name,
         body: None,
-        watch,
+        watch: verb == "watch",
         query,
         content_type: String::new(),
+        rest: rest.get(3..).unwrap_or_default().join("/"),
+        agent: String::new(),
     };
     Some((info, resource))
 }

@@ -20,6 +20,20 @@ impl Resource {
     pub fn key(&self) -> String {
         if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
     }
+    /// Its status is a subresource: a write of the object leaves it as it is.
+    pub fn has_status(&self) -> bool {
+        !matches!(
+            self.kind,
+            "Secret"
+                | "ConfigMap"
+                | "Endpoints"
+                | "Event"
+                | "ServiceAccount"
+                | "Lease"
+                | "ImageCatalog"
+                | "StorageClass"
+        ) && self.group != "rbac.authorization.k8s.io"
+    }
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
     }
@@ -81,6 +95,11 @@ pub static RESOURCES: &[Resource] = &[
     builtin("coordination.k8s.io", "v1", "Lease", "leases", &[]),
     builtin("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", &["pdb"]),
     builtin("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", &["netpol"]),
+    builtin("rbac.authorization.k8s.io", "v1", "Role", "roles", &[]),
+    builtin("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", &[]),
+    everywhere("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", &[]),
+    everywhere("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", &[]),
+    everywhere("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"]),
     everywhere("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", &["crd"]),
     custom("acid.zalan.do", "postgresql", "postgresqls", &["pg"]),
     custom("acid.zalan.do", "OperatorConfiguration", "operatorconfigurations", &["opconfig"]),
@@ -91,6 +110,7 @@ pub static RESOURCES: &[Resource] = &[
     custom("postgresql.cnpg.io", "Database", "databases", &[]),
     custom("postgresql.cnpg.io", "Publication", "publications", &[]),
     custom("postgresql.cnpg.io", "Subscription", "subscriptions", &[]),
+    custom("postgresql.cnpg.io", "ImageCatalog", "imagecatalogs", &[]),
     custom("barmancloud.cnpg.io", "ObjectStore", "objectstores", &[]),
 ];
 

@@ -1,6 +1,6 @@
 //! Label and field selectors.
 
-use super::store::Refusal;
+use super::{request::RequestInfo, resources::Resource, store::Refusal};
 use serde_json::Value;
 
 /// True when the object has what `labelSelector` and `fieldSelector` ask for.
@@ -16,7 +16,54 @@ enum Requirement {
     Missing(String),
 }
 
+/// What can be asked of a type by field, besides its name and namespace.
+fn fields_of(key: &str) -> &'static [&'static str] {
+    match key {
+        "pods" => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.phase",
+            "status.podIP",
+        ],
+        "events" => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        "secrets" => &["type"],
+        "namespaces" => &["status.phase"],
+        "jobs.batch" => &["status.successful"],
+        "nodes" => &["spec.unschedulable"],
+        _ => &[],
+    }
+}
+
 impl Selector {
+    /// The selector of a list or a watch; a watch of one object by its path is one by name.
+    pub fn of(resource: &Resource, info: &RequestInfo) -> Result<Selector, Refusal> {
+        let query = |name: &str| info.query.get(name).map(String::as_str);
+        let mut selector = Selector::parse(query("labelSelector"), query("fieldSelector"))?;
+        let known = fields_of(&resource.key());
+        let is_known = |field: &str| matches!(field, "metadata.name" | "metadata.namespace") || known.contains(&field);
+        if let Some((field, ..)) = selector.fields.iter().find(|(field, ..)| !is_known(field)) {
+            return Err(Refusal::new(400, "BadRequest", format!("field label not supported: {field}")));
+        }
+        if let Some(name) = &info.name {
+            selector.fields.push(("metadata.name".into(), name.clone(), true));
+        }
+        Ok(selector)
+    }
+
     pub fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Selector, Refusal> {
         let labels =
             split(labels.unwrap_or_default()).into_iter().map(|text| requirement(&text)).collect::<Result<_, _>>()?;

@@ -1,26 +1,20 @@
-//! HTTPS on a loopback port: identity, faults, access, dispatch, and answers as the real server gives them.
+//! HTTPS on a loopback port, who may use it, and where a test steps in between.
 
 use super::{
-    discovery,
+    dispatch,
     rbac::{Access, User},
-    request::{self, RequestInfo},
-    schema,
-    store::{Refusal, Store},
-    verbs, watch,
-    ws::{self, Body},
+    request::RequestInfo,
+    store::Store,
+    tls,
 };
 use crate::{
-    error::{Context, Error, Result},
+    error::{Context, Result},
     lab::node::Node,
 };
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -55,12 +49,19 @@ impl Interceptor for NoFaults {
     }
 }
 
-struct Shared {
-    store: Store,
-    node: Node,
-    access: Access,
-    faults: Arc<dyn Interceptor>,
+pub(super) struct Shared {
+    pub store: Store,
+    pub node: Node,
+    pub access: Access,
+    pub faults: Arc<dyn Interceptor>,
     counts: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Shared {
+    pub fn count(&self, info: &RequestInfo) {
+        let what = format!("{} {}", info.verb, info.target());
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+    }
 }
 
 /// A running API server; ends when dropped.
@@ -84,7 +85,7 @@ const NAME: &str = "pgmigrate-lab";
 impl Server {
     /// `port` 0: any free one.
     pub async fn start(store: Store, node: Node, faults: Arc<dyn Interceptor>, port: u16) -> Result<Server> {
-        let (ca, config) = tls()?;
+        let (ca, config) = tls::make()?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await.context("open the lab's API port")?;
         let port = listener.local_addr().context("read the lab's API port")?.port();
         let access = Access::default();
@@ -92,7 +93,7 @@ impl Server {
             name: ADMIN.into(),
             token: uuid::Uuid::new_v4().to_string(),
             admin: true,
-            rules: Vec::new(),
+            ..User::default()
         });
         let shared = Arc::new(Shared { store, node, access, faults, counts: Mutex::default() });
         let task = tokio::spawn(accept(listener, TlsAcceptor::from(config), shared.clone()));
@@ -128,33 +129,6 @@ impl Server {
     }
 }
 
-fn tls() -> Result<(String, Arc<rustls::ServerConfig>)> {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let make = || -> std::result::Result<_, rcgen::Error> {
-        let authority_key = KeyPair::generate()?;
-        let mut authority = CertificateParams::new(Vec::new())?;
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.distinguished_name.push(rcgen::DnType::CommonName, "pgmigrate lab CA");
-        let ca = authority.self_signed(&authority_key)?;
-        let issuer = Issuer::new(authority, authority_key);
-        let key = KeyPair::generate()?;
-        let names = vec!["127.0.0.1".to_string(), "localhost".to_string()];
-        let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
-        Ok((ca.pem(), certificate.der().clone(), key.serialize_der()))
-    };
-    let (ca, certificate, key) = make().context("make the lab's certificates")?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = rustls::pki_types::PrivateKeyDer::try_from(key).map_err(|e| Error::bug(format!("the lab's key: {e}")))?;
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("set up the lab's TLS")?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .context("set up the lab's TLS")?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok((ca, Arc::new(config)))
-}
-
 async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
     // Dropped with this task: no connection outlives the server.
     let mut connections = tokio::task::JoinSet::new();
@@ -168,7 +142,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let service = hyper::service::service_fn(move |request| {
                         let shared = shared.clone();
-                        async move { respond(&shared, request).await }
+                        async move { dispatch::respond(&shared, request).await }
                     });
                     let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                     builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await.ok();
@@ -177,131 +151,4 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shared: Arc<Shared>) {
             Some(_) = connections.join_next() => {}
         }
     }
-}
-
-/// An error here closes the connection without an answer.
-async fn respond(shared: &Shared, request: Request<Incoming>) -> std::result::Result<Response<Body>, &'static str> {
-    match handle(shared, request).await {
-        Ok(Some(response)) => Ok(response),
-        Ok(None) => Err("dropped by a fault"),
-        Err(refusal) => Ok(refused(&refusal)),
-    }
-}
-
-async fn handle(shared: &Shared, request: Request<Incoming>) -> std::result::Result<Option<Response<Body>>, Refusal> {
-    let user = shared.access.user(request.headers())?;
-    let (path, query) = (request.uri().path().to_string(), request.uri().query().unwrap_or_default().to_string());
-    if let Some(kind) = path
-        .strip_prefix("/apis/authorization.k8s.io/v1/")
-        .or_else(|| path.strip_prefix("/apis/authentication.k8s.io/v1/"))
-    {
-        let body = read(request).await?;
-        return Ok(Some(review(&user, kind, body)?));
-    }
-    let Some((mut info, resource)) = request::parse(request.method(), &path, &query) else {
-        return discovery::answer(&path, request.headers()).map(Some);
-    };
-    info.content_type =
-        request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_string();
-    let table =
-        request.headers().get("accept").and_then(|v| v.to_str().ok()).is_some_and(|accept| accept.contains("as=Table"));
-    let count = format!(
-        "{} {}",
-        info.verb,
-        info.subresource.as_deref().map_or(info.resource.clone(), |s| format!("{}/{s}", info.resource))
-    );
-    *shared.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(count).or_default() += 1;
-    user.check(&info)?;
-    let streams = matches!(info.subresource.as_deref(), Some("exec" | "portforward" | "log"));
-    if streams && matches!(*request.method(), Method::GET | Method::POST) {
-        if let Some(response) = fault(shared.faults.before(&info)).await {
-            return Ok(response);
-        }
-        let (pod, subresource) = (info.name.clone().unwrap_or_default(), info.subresource.clone().unwrap_or_default());
-        return ws::serve(&shared.store, &shared.node, request, &info.namespace, &pod, &subresource).await.map(Some);
-    }
-    if request.method() != Method::GET {
-        info.body = Some(read(request).await?);
-    }
-    if let Some(response) = fault(shared.faults.before(&info)).await {
-        return Ok(response);
-    }
-    if info.watch {
-        return watch::answer(&shared.store, resource, &info, table).map(Some);
-    }
-    if let Some(body) = &info.body {
-        schema::admit(resource, &info, body)?;
-    }
-    let (status, value) = verbs::answer(&shared.store, resource, &info, table)?;
-    if let Some(response) = fault(shared.faults.after(&info, status)).await {
-        return Ok(response);
-    }
-    Ok(Some(json_response(status, &value)))
-}
-
-/// Some: what happens instead. Some(None): the connection is closed.
-async fn fault(verdict: Verdict) -> Option<Option<Response<Body>>> {
-    match verdict {
-        Verdict::Pass => None,
-        Verdict::Drop => Some(None),
-        Verdict::Answer(code, reason, message) => Some(Some(refused(&Refusal::new(code, reason, message)))),
-        Verdict::Delay(time) => {
-            tokio::time::sleep(time).await;
-            None
-        }
-    }
-}
-
-/// YAML as well as JSON: `kubectl apply --server-side` sends YAML.
-async fn read(request: Request<Incoming>) -> std::result::Result<Value, Refusal> {
-    let bad = |what: String| Refusal::new(400, "BadRequest", what);
-    let bytes = request.into_body().collect().await.map_err(|e| bad(format!("the body was cut: {e}")))?.to_bytes();
-    if bytes.is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&bytes).or_else(|_| {
-        let text =
-            std::str::from_utf8(&bytes).map_err(|_| bad("the body is not text (protobuf is not served)".into()))?;
-        serde_saphyr::from_str(text).map_err(|e| bad(format!("the body is neither JSON nor YAML: {e}")))
-    })
-}
-
-fn review(user: &User, kind: &str, mut body: Value) -> std::result::Result<Response<Body>, Refusal> {
-    match kind {
-        "selfsubjectaccessreviews" => {
-            let asked = body["spec"]["resourceAttributes"].clone();
-            let text = |field: &str| asked[field].as_str().unwrap_or_default();
-            let sub = Some(text("subresource")).filter(|sub| !sub.is_empty());
-            let allowed = user.may(text("verb"), text("group"), text("resource"), sub);
-            body["status"] = json!({ "allowed": allowed });
-            Ok(json_response(201, &body))
-        }
-        "selfsubjectreviews" => {
-            body["status"] = json!({ "userInfo": { "username": user.name } });
-            Ok(json_response(201, &body))
-        }
-        other => Err(Refusal::not_found("resource", other)),
-    }
-}
-
-pub fn json_response(status: u16, value: &Value) -> Response<Body> {
-    let body: Body = Full::new(Bytes::from(value.to_string())).map_err(|never: Infallible| match never {}).boxed();
-    let response = Response::builder().status(status).header("Content-Type", "application/json");
-    response.body(body).expect("a known status and a constant header")
-}
-
-/// metav1.Status
-pub fn status(refusal: &Refusal) -> Value {
-    let mut status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": refusal.message, "reason": refusal.reason, "code": refusal.code,
-    });
-    if !refusal.causes.is_empty() {
-        status["details"] = json!({ "causes": refusal.causes });
-    }
-    status
-}
-
-pub fn refused(refusal: &Refusal) -> Response<Body> {
-    json_response(refusal.code, &status(refusal))
 }

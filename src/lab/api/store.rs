@@ -15,6 +15,8 @@ pub struct Change {
     pub kind: &'static str,
     pub resource: String,
     pub object: Arc<Value>,
+    /// What it was before; None for a new object. A watch with a selector tells by it who entered and who left.
+    pub previous: Option<Arc<Value>>,
     pub resource_version: u64,
 }
 
@@ -37,15 +39,15 @@ impl Refusal {
 }
 
 /// resource, namespace ("" for cluster-scoped), name
-type Key = (String, String, String);
+pub(super) type Key = (String, String, String);
 
 /// Changes kept for watches that begin at an older version; older still is 410 Gone.
 const HISTORY: usize = 4000;
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     version: u64,
-    objects: BTreeMap<Key, Arc<Value>>,
+    pub(super) objects: BTreeMap<Key, Arc<Value>>,
     history: VecDeque<Change>,
 }
 
@@ -67,7 +69,7 @@ impl Store {
         Store { state: Arc::default(), changes: broadcast::channel(8192).0 }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,16 +85,16 @@ impl Store {
 
     /// `namespace` None: all.
     pub fn list(&self, resource: &str, namespace: Option<&str>) -> Vec<Arc<Value>> {
+        self.snapshot(resource, namespace).1
+    }
+
+    /// The list, and the version at which it was so: a watch from there on misses nothing and repeats nothing.
+    pub fn snapshot(&self, resource: &str, namespace: Option<&str>) -> (u64, Vec<Arc<Value>>) {
         let from = key(resource, namespace.unwrap_or_default(), "");
         let state = self.lock();
-        let of = |(r, n, _): &Key| r == resource && namespace.is_none_or(|wanted| n == wanted);
-        state
-            .objects
-            .range(from..)
-            .take_while(|(k, _)| k.0 == resource)
-            .filter(|(k, _)| of(k))
-            .map(|(_, o)| o.clone())
-            .collect()
+        let inside = |k: &Key| k.0 == resource && namespace.is_none_or(|wanted| k.1 == wanted);
+        let objects = state.objects.range(from..).take_while(|(k, _)| inside(k)).map(|(_, o)| o.clone()).collect();
+        (state.version, objects)
     }
 
     /// Objects that carry all these labels.
@@ -121,14 +123,7 @@ impl Store {
         if state.objects.contains_key(&key(resource, &namespace, &name)) {
             return Err(Refusal::new(409, "AlreadyExists", format!("{resource} \"{name}\" already exists")));
         }
-        if let Some(known) = resources::by_key(resource) {
-            object["apiVersion"] = json!(known.api_version());
-            object["kind"] = json!(known.kind);
-        }
-        let meta = &mut object["metadata"];
-        meta["uid"] = json!(uuid::Uuid::new_v4().to_string());
-        meta["creationTimestamp"] = json!(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        meta["generation"] = json!(1);
+        born(resource, &mut object);
         Ok(self.put(&mut state, "ADDED", resource, object))
     }
 
@@ -173,7 +168,7 @@ impl Store {
         if released && !before["metadata"]["finalizers"].is_null() {
             let gone = self.put(&mut state, "DELETED", resource, object);
             drop(state);
-            self.cascade(&gone);
+            self.collect(resource, &gone);
             return Ok(gone);
         }
         Ok(self.put(&mut state, "MODIFIED", resource, object))
@@ -195,66 +190,18 @@ impl Store {
         }
     }
 
-    /// Honours finalizers (sets deletionTimestamp, else removes) and cascades to dependants by ownerReferences.
-    pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> Result<(), Refusal> {
-        let mut state = self.lock();
-        let before = state
-            .objects
-            .get(&key(resource, namespace, name))
-            .cloned()
-            .ok_or_else(|| Refusal::not_found(resource, name))?;
-        let mut object = (*before).clone();
-        if has_finalizers(&object) {
-            if object["metadata"]["deletionTimestamp"].is_null() {
-                object["metadata"]["deletionTimestamp"] =
-                    json!(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-                self.put(&mut state, "MODIFIED", resource, object);
-            }
-            return Ok(());
-        }
-        let gone = self.put(&mut state, "DELETED", resource, object);
-        drop(state);
-        self.cascade(&gone);
-        if resource == "namespaces" {
-            self.clear_namespace(name);
-        }
-        Ok(())
-    }
-
-    fn clear_namespace(&self, namespace: &str) {
-        let inside: Vec<Key> = self.lock().objects.keys().filter(|(_, n, _)| n == namespace).cloned().collect();
-        for (resource, namespace, name) in inside {
-            self.delete(&resource, &namespace, &name).ok();
-        }
-    }
-
-    /// What the garbage collector does: dependants of something gone go too.
-    fn cascade(&self, gone: &Value) {
-        let uid = &gone["metadata"]["uid"];
-        let owned = |object: &Value| {
-            object["metadata"]["ownerReferences"]
-                .as_array()
-                .is_some_and(|owners| owners.iter().any(|owner| &owner["uid"] == uid))
-        };
-        let dependants: Vec<Key> =
-            self.lock().objects.iter().filter(|(_, o)| owned(o)).map(|(k, _)| k.clone()).collect();
-        for (resource, namespace, name) in dependants {
-            self.delete(&resource, &namespace, &name).ok();
-        }
-    }
-
-    fn put(&self, state: &mut State, kind: &'static str, resource: &str, mut object: Value) -> Arc<Value> {
+    pub(super) fn put(&self, state: &mut State, kind: &'static str, resource: &str, mut object: Value) -> Arc<Value> {
         state.version += 1;
         object["metadata"]["resourceVersion"] = json!(state.version.to_string());
         let (namespace, name) = place(&object);
         let object = Arc::new(object);
-        if kind == "DELETED" {
-            state.objects.remove(&key(resource, &namespace, &name));
+        let previous = if kind == "DELETED" {
+            state.objects.remove(&key(resource, &namespace, &name))
         } else {
-            state.objects.insert(key(resource, &namespace, &name), object.clone());
-        }
-        let change =
-            Change { kind, resource: resource.into(), object: object.clone(), resource_version: state.version };
+            state.objects.insert(key(resource, &namespace, &name), object.clone())
+        };
+        let (resource, resource_version) = (resource.to_owned(), state.version);
+        let change = Change { kind, resource, object: object.clone(), previous, resource_version };
         state.history.push_back(change.clone());
         if state.history.len() > HISTORY {
             state.history.pop_front();
@@ -283,8 +230,10 @@ impl Store {
     pub fn event(&self, about: &Value, kind: &str, reason: &str, message: &str) {
         let (namespace, name) = place(about);
         let now = Timestamp::now();
+        // Of what has no namespace, they are in `default`.
+        let home = if namespace.is_empty() { "default" } else { &namespace };
         let event = json!({
-            "metadata": { "name": format!("{name}.{:x}", now.as_nanosecond()), "namespace": namespace },
+            "metadata": { "name": format!("{name}.{:x}", now.as_nanosecond()), "namespace": home },
             "involvedObject": {
                 "apiVersion": about["apiVersion"], "kind": about["kind"], "name": name, "namespace": namespace, "uid": about["metadata"]["uid"],
             },
@@ -295,8 +244,25 @@ impl Store {
     }
 }
 
-fn key(resource: &str, namespace: &str, name: &str) -> Key {
+pub(super) fn key(resource: &str, namespace: &str, name: &str) -> Key {
     (resource.into(), namespace.into(), name.into())
+}
+
+/// What the server gives a new object: identity, age, and its type's own names.
+pub(super) fn born(resource: &str, object: &mut Value) {
+    if let Some(known) = resources::by_key(resource) {
+        object["apiVersion"] = json!(known.api_version());
+        object["kind"] = json!(known.kind);
+    }
+    let meta = &mut object["metadata"];
+    meta["uid"] = json!(uuid::Uuid::new_v4().to_string());
+    meta["creationTimestamp"] = json!(now());
+    meta["generation"] = json!(1);
+}
+
+/// metav1.Time: whole seconds.
+pub(super) fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// (namespace, name)
@@ -305,6 +271,6 @@ fn place(object: &Value) -> (String, String) {
     (text("namespace"), text("name"))
 }
 
-fn has_finalizers(object: &Value) -> bool {
+pub(super) fn has_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }

@@ -1,110 +1,82 @@
-//! `kubectl get`'s columns, printed by the server (metav1.Table).
+//! `kubectl get`'s tables, printed by the server (metav1.Table).
 
-use super::resources::Resource;
+use super::{columns, request::RequestInfo, resources::Resource};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-type Column = (&'static str, fn(&Value) -> String);
+/// What comes with each row (`includeObject`).
+#[derive(Debug, Clone, Copy)]
+pub enum Include {
+    Metadata,
+    Object,
+    Nothing,
+}
 
-fn columns(plural: &str) -> &'static [Column] {
-    match plural {
-        "pods" => &[
-            ("Ready", pod_ready),
-            ("Status", pod_status),
-            ("Restarts", |o| number(&o["status"]["containerStatuses"][0]["restartCount"])),
-        ],
-        "deployments" | "statefulsets" => {
-            &[("Ready", |o| format!("{}/{}", number(&o["status"]["readyReplicas"]), number(&o["spec"]["replicas"])))]
+impl Include {
+    pub fn asked(info: &RequestInfo) -> Include {
+        match info.query.get("includeObject").map(String::as_str) {
+            Some("Object") => Include::Object,
+            Some("None") => Include::Nothing,
+            _ => Include::Metadata,
         }
-        "postgresqls" => &[
-            ("Team", |o| text(&o["spec"]["teamId"])),
-            ("Version", |o| text(&o["spec"]["postgresql"]["version"])),
-            ("Pods", |o| number(&o["spec"]["numberOfInstances"])),
-            ("Volume", |o| text(&o["spec"]["volume"]["size"])),
-            ("Status", |o| text(&o["status"]["PostgresClusterStatus"])),
-        ],
-        "clusters" => &[
-            ("Instances", |o| number(&o["status"]["instances"])),
-            ("Ready", |o| number(&o["status"]["readyInstances"])),
-            ("Status", |o| text(&o["status"]["phase"])),
-            ("Primary", |o| text(&o["status"]["currentPrimary"])),
-        ],
-        "jobs" => &[("Completions", |o| {
-            format!("{}/{}", number(&o["status"]["succeeded"]), number(&o["spec"]["completions"]))
-        })],
-        "cronjobs" => &[
-            ("Schedule", |o| text(&o["spec"]["schedule"])),
-            ("Suspend", |o| (o["spec"]["suspend"] == true).to_string()),
-        ],
-        "services" => &[
-            ("Type", |_| "ClusterIP".into()),
-            ("Cluster-IP", |o| text(&o["spec"]["clusterIP"])),
-            ("Port(s)", |o| number(&o["spec"]["ports"][0]["port"])),
-        ],
-        "configmaps" | "secrets" => &[("Data", |o| o["data"].as_object().map_or(0, |d| d.len()).to_string())],
-        "leases" => &[("Holder", |o| text(&o["spec"]["holderIdentity"]))],
-        "events" => &[
-            ("Type", |o| text(&o["type"])),
-            ("Reason", |o| text(&o["reason"])),
-            ("Object", |o| {
-                format!("{}/{}", text(&o["involvedObject"]["kind"]).to_lowercase(), text(&o["involvedObject"]["name"]))
-            }),
-            ("Message", |o| text(&o["message"])),
-        ],
-        _ => &[],
     }
 }
 
-pub fn of(resource: &Resource, objects: &[Value], meta: &Value) -> Value {
-    let columns = columns(resource.plural);
-    let definition = |name: &str, format: &str| json!({ "name": name, "type": "string", "format": format, "description": "", "priority": 0 });
-    let mut definitions = vec![definition("Name", "name")];
-    definitions.extend(columns.iter().map(|(name, _)| definition(name, "")));
-    definitions.push(definition("Age", ""));
+pub fn of(resource: &Resource, objects: &[Value], meta: &Value, include: Include) -> Value {
+    let columns = columns::of(resource);
+    let definition = |name: &str, format: &str, priority: u8| json!({ "name": name, "type": "string", "format": format, "description": "", "priority": priority });
+    let mut definitions = vec![definition("Name", "name", 0)];
+    definitions.extend(columns.iter().map(|column| definition(column.name, "", u8::from(column.wide))));
     let row = |object: &Value| {
-        let mut cells = vec![text(&object["metadata"]["name"])];
-        cells.extend(columns.iter().map(|(_, cell)| cell(object)));
-        cells.push(age(&object["metadata"]["creationTimestamp"]));
-        let partial =
-            json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"] });
-        json!({ "cells": cells, "object": partial })
+        let mut cells = vec![object["metadata"]["name"].clone()];
+        cells.extend(columns.iter().map(|column| (column.cell)(object)));
+        let inside = match include {
+            Include::Nothing => Value::Null,
+            Include::Object => object.clone(),
+            Include::Metadata => json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"],
+            }),
+        };
+        json!({ "cells": cells, "object": inside })
     };
     let rows: Vec<Value> = objects.iter().map(row).collect();
-    json!({ "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": definitions, "rows": rows })
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": definitions, "rows": rows,
+    })
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_string()
-}
-
-fn number(value: &Value) -> String {
-    value.as_i64().unwrap_or(0).to_string()
-}
-
-fn pod_ready(pod: &Value) -> String {
-    let statuses = pod["status"]["containerStatuses"].as_array().map(Vec::as_slice).unwrap_or_default();
-    format!(
-        "{}/{}",
-        statuses.iter().filter(|s| s["ready"] == true).count(),
-        pod["spec"]["containers"].as_array().map_or(0, Vec::len)
-    )
-}
-
-fn pod_status(pod: &Value) -> String {
-    if pod["metadata"]["deletionTimestamp"].is_string() {
-        return "Terminating".into();
-    }
-    let waiting = pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].as_str();
-    waiting.or(pod["status"]["phase"].as_str()).unwrap_or("Pending").into()
-}
-
-fn age(created: &Value) -> String {
-    let Some(created) = created.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
+/// As kubectl writes it (apimachinery's duration.HumanDuration).
+pub fn age(time: &Value) -> String {
+    let Some(time) = time.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
         return "<unknown>".into();
     };
-    match Timestamp::now().duration_since(created).as_secs() {
-        s if s < 120 => format!("{s}s"),
-        s if s < 7200 => format!("{}m", s / 60),
-        s => format!("{}h", s / 3600),
+    human(Timestamp::now().duration_since(time).as_secs().max(0))
+}
+
+fn human(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    let two = |big: i64, unit: &str, small: i64, part: &str| {
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{part}") }
+    };
+    match () {
+        () if seconds < 120 => format!("{seconds}s"),
+        () if minutes < 10 => two(minutes, "m", seconds % 60, "s"),
+        () if minutes < 180 => format!("{minutes}m"),
+        () if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        () if hours < 48 => format!("{hours}h"),
+        () if days < 8 => two(days, "d", hours % 24, "h"),
+        () => format!("{days}d"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ages_are_kubectls() {
+        let cases =
+            [(5, "5s"), (150, "2m30s"), (3000, "50m"), (3 * 3600 + 60, "3h1m"), (86400, "24h"), (200_000, "2d7h")];
+        for (seconds, shown) in cases {
+            assert_eq!(super::human(seconds), shown);
+        }
     }
 }
