@@ -64,8 +64,13 @@ async fn a_source_that_cannot_be_read() {
     });
 
     // One rule is missing.
-    let everything =
-        |resources: &[&str]| Rule { verbs: words(&["*"]), groups: words(&["*"]), resources: words(resources) };
+    let everything = |resources: &[&str]| Rule {
+        verbs: words(&["*"]),
+        groups: words(&["*"]),
+        resources: words(resources),
+        names: Vec::new(),
+        namespace: None,
+    };
     let resources = [
         "pods",
         "pods/exec",
@@ -94,6 +99,7 @@ async fn a_source_that_cannot_be_read() {
         token: "limited-token".into(),
         admin: false,
         rules: vec![everything(&resources)],
+        groups: Vec::new(),
     };
     bench.lab.server.access().set(user);
     let path = bench.path().join("limited");
