@@ -56,8 +56,20 @@ async fn objects_are_made_changed_and_removed() {
 async fn what_is_not_allowed_is_named() {
     let lab = Lab::start().await;
     let all = |words: &[&str]| words.iter().map(|w| w.to_string()).collect::<Vec<_>>();
-    let rules = vec![Rule { verbs: all(&["get", "list"]), groups: all(&[""]), resources: all(&["configmaps"]) }];
-    lab.server.access().set(User { name: "reader".into(), token: "t0ken".into(), admin: false, rules });
+    let rules = vec![Rule {
+        verbs: all(&["get", "list"]),
+        groups: all(&[""]),
+        resources: all(&["configmaps"]),
+        names: Vec::new(),
+        namespace: None,
+    }];
+    lab.server.access().set(User {
+        name: "reader".into(),
+        token: "t0ken".into(),
+        admin: false,
+        rules,
+        groups: Vec::new(),
+    });
     let kube = lab.kube_as("reader", Flags::default()).await;
     assert!(kube.can_i("get", "", "configmaps", None).await.unwrap());
     assert!(!kube.can_i("create", "", "pods/exec", None).await.unwrap());
