@@ -190,6 +190,8 @@ impl Drop for Lab {
         self.stop.cancel();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.node.stop();
+        // Another lab may get this directory; its app is not to be held to these books.
+        app::ledger::Ledger::close_all(self.dir());
         if let Err(error) = ground::clear(self.dir()) {
             tracing::warn!("{}", error.chain());
         }

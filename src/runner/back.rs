@@ -20,10 +20,24 @@ impl Runner {
     /// Undoes the cutover's steps, newest first. Every step is tried even if one fails.
     pub async fn restore(&mut self, reason: &str) -> Result<()> {
         let title = format!("restore {}: the app goes back to the source", self.world.migration.name);
+        self.forget_looks();
         self.undo(Phase::Cutover, title).await?;
         self.outage = None;
         self.unwritten.push(What::Restored { reason: reason.to_string() });
         self.flush().await
+    }
+
+    /// What was only looked at, or found done, was so in the window that ends: the next one looks again. A proof that the
+    /// target had everything is worth nothing once the app writes again.
+    fn forget_looks(&mut self) {
+        let state = self.world.journal.state();
+        let looked = |step: &&Arc<dyn Step>| match state.step(&step.id()).standing {
+            Standing::Found => true,
+            Standing::Never | Standing::Reverted => false,
+            _ => step.hazard() == Hazard::ReadOnly,
+        };
+        let steps = self.plan.steps(Phase::Cutover).iter().filter(looked);
+        self.unwritten.extend(steps.map(|step| What::Reverted { step: step.id() }));
     }
 
     /// Undoes prepare as well, and the journal with it: nothing of ours is left.

@@ -29,8 +29,10 @@ pub async fn world(migration: Migration, kube: Kube, events: Events, cancel: Can
 pub async fn open(migration: Migration, kube: Kube, events: Events, stop: CancellationToken) -> Result<Runner> {
     let lock = kube.lock(&migration.name).await?;
     let cancel = CancellationToken::new();
+    let mut begun = true;
     let opened = async {
         let world = world(migration, kube, events, cancel.clone()).await?;
+        begun = !world.journal.is_empty();
         let facts = match world.journal.state().fingerprint {
             Some(before) => {
                 unchanged(&world, &before)?;
@@ -52,7 +54,9 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
     let (world, plan) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
-            lock.release().await.ok();
+            // Nothing is left of a migration that could not begin, its Lease neither.
+            let given_up = if begun { lock.release().await } else { lock.remove().await };
+            given_up.ok();
             return Err(error);
         }
     };

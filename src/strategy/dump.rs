@@ -170,10 +170,14 @@ fn dump_options(facts: &Facts, major: Option<u32>) -> Vec<String> {
         Some(17..) => {
             options.extend(LEFT_EXTENSIONS.iter().map(|extension| format!("--exclude-extension={extension}")))
         }
-        _ => {
+        // Naming what to take makes pg_dump leave out all that is in no schema (publications, event triggers, foreign
+        // servers) and the large objects: only where it must be, and with the large objects asked for.
+        _ if facts.extensions.iter().any(|e| LEFT_EXTENSIONS.contains(&e.as_str())) => {
             let wanted = facts.extensions.iter().filter(|e| !LEFT_EXTENSIONS.contains(&e.as_str()));
             options.extend(wanted.map(|extension| format!("--extension=\"{extension}\"")));
+            options.push("--blobs".into());
         }
+        _ => {}
     }
     options
 }

@@ -160,6 +160,11 @@ fn write_endpoints(node: &Node, namespace: &str, name: &str, metadata: Value, su
         Some(_) => store.update("endpoints", namespace, name, |object| object["subsets"] = subsets.clone()),
         None => store.create("endpoints", json!({"metadata": metadata, "subsets": subsets})),
     };
+    // The Service may have gone since it was listed, with all that it owned by then.
+    if store.get("services", namespace, name).is_none() {
+        let _ = store.delete("endpoints", namespace, name);
+        return;
+    }
     if let Err(refusal) = written {
         tracing::warn!("cannot write endpoints {namespace}/{name}: {}", refusal.message);
     }

@@ -97,7 +97,19 @@ impl Step for HbaFence {
     async fn observe(&self, world: &World) -> Result<Observed> {
         let source = zalando::source(&world.kube, &world.migration.source).await?;
         let mut db = source_pod(world, &source.leader, "postgres").await?;
-        Ok(if in_force(&mut db, &self.role).await? { Observed::Done } else { Observed::Absent })
+        if !in_force(&mut db, &self.role).await? {
+            return Ok(Observed::Absent);
+        }
+        // Rules keep out who comes; who was in before stays, where the runner was lost between the two. A login under way
+        // has no user yet, and will be refused.
+        let sessions = "SELECT count(*) AS found FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' \
+            AND client_addr IS NOT NULL AND pid <> pg_backend_pid() AND usename <> $1";
+        let found =
+            db.value::<i64>(sessions, &[self.role.as_str()]).await.context("looking for the source's sessions")?;
+        Ok(match found {
+            0 => Observed::Done,
+            found => Observed::Partial(format!("{found} sessions from before the fence are still there")),
+        })
     }
     /// The rules as they are, without their options: what undo waits for. The files themselves stay in the pods.
     async fn prepare(&self, world: &World) -> Result<Receipt> {

@@ -1,0 +1,202 @@
+//! What goes wrong in the window: before the point of no return the app comes back by itself, after it `resume` finishes.
+use super::support::{Bench, Setting, TARGET, TARGET_POD};
+use pgmigrate::lab::faults::{Moment, Runner, on};
+use serde_json::json;
+use std::time::Duration;
+
+/// A hook fails for as long as an account of its name exists: the script itself must not change once a migration began.
+const TROUBLE: &str = r#"
+fn asked_for(hook) { sql("target", "select count(*)::int as n from accounts where username = $1", [hook])[0].n > 0 }
+fn stop_apps(m) { if asked_for("stop_apps") { throw "boom in stop_apps"; } }
+fn before_promote(m) { if asked_for("before_promote") { refuse("not tonight"); } }
+fn after_promote(m) { if asked_for("after_promote") { throw "boom in after_promote"; } }
+fn start_apps(m) { if asked_for("start_apps") { throw "boom in start_apps"; } }
+"#;
+
+fn trouble(hook: &str) -> String {
+    format!("INSERT INTO accounts (username) VALUES ('{hook}')")
+}
+
+fn calm(hook: &str) -> String {
+    format!("DELETE FROM accounts WHERE username = '{hook}'")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_fails_at_each_hook() {
+    let Some(bench) = Bench::up(Setting::default().script(TROUBLE)).await else { return };
+    let _ = bench.prepare().await;
+    for (hook, why) in [("stop_apps", "boom in stop_apps"), ("before_promote", "not tonight")] {
+        bench.at_source(&trouble(hook)).await;
+        let failed = bench.cutover().await.says(why).says("back on the source");
+        assert!(matches!(failed.code, Some(1 | 3)), "{failed}");
+        bench.on_source().await;
+        assert_eq!(bench.at_target("SELECT pg_is_in_recovery()").await, "t");
+        bench.at_source(&calm(hook)).await;
+        bench.follows().await;
+    }
+    for hook in ["after_promote", "start_apps"] {
+        bench.at_source(&trouble(hook)).await;
+    }
+    let _ = bench.cutover().await.code(4).says("boom in after_promote").says("resume mastodon");
+    bench.at_target(&calm("after_promote")).await;
+    let _ = bench.run("resume mastodon").await.code(4).says("boom in start_apps");
+    bench.at_target(&calm("start_apps")).await;
+    let _ = bench.run("resume mastodon").await.code(0);
+    bench.on_target().await;
+    bench.lab.stop().await;
+}
+
+/// An app that does not stop when asked, for as long as its grace period.
+async fn stuck(bench: &Bench) {
+    let name = "mastodon-sidekiq-scheduler";
+    bench.change("deployments.apps", name, |deployment| {
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "lab/stuck".into();
+    });
+    let rolled = |store: &pgmigrate::lab::api::store::Store| {
+        let pods = store.list("pods", Some("mastodon"));
+        let pods: Vec<_> =
+            pods.iter().filter(|pod| pod["metadata"]["name"].as_str().is_some_and(|n| n.starts_with(name))).collect();
+        pods.len() == 1 && pods[0]["spec"]["containers"][0]["image"] == "lab/stuck"
+    };
+    bench.lab.until("the stuck app runs", Duration::from_secs(40), rolled).await.expect("rolled out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_is_exceeded_by_an_app_that_does_not_stop() {
+    let Some(bench) =
+        Bench::up(Setting::edited(&[("downtimeBudget: 5m", "downtimeBudget: 3s"), ("stopApps: 2m", "stopApps: 2s")]))
+            .await
+    else {
+        return;
+    };
+    stuck(&bench).await;
+    let _ = bench.prepare().await;
+    let _ = bench.cutover().await.code(1).says("back on the source");
+    bench.on_source().await;
+    let _ = bench.run("rollback mastodon --remove-target --yes").await.code(0);
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "the target is removed");
+    bench.on_source().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_runner_is_told_and_the_first_one_interrupted() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    stuck(&bench).await;
+    let _ = bench.prepare().await;
+    let first = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun("stop-apps").await;
+    let second = bench.cutover().await.code(7);
+    let lease = bench.object("leases.coordination.k8s.io", "pgmigrate-mastodon");
+    let holder = lease["spec"]["holderIdentity"].as_str().expect("a holder");
+    let _ = second.says(holder.split(['/', ' ', '_']).next().unwrap_or(holder));
+    assert!(!first.ended(), "the first one is still in its window");
+    first.signal(libc::SIGINT);
+    let _ = first.wait().await.code(130);
+    bench.on_source().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_does_not_follow() {
+    let Some(bench) = Bench::up(Setting::edited(&[("stopApps: 2m", "catchUp: 3s\n    stopApps: 2m")])).await else {
+        return;
+    };
+    let _ = bench.prepare().await;
+    // Replay stands still: the gate cannot see that, the proof does.
+    bench.at_target("SELECT pg_wal_replay_pause()").await;
+    let failed = bench.cutover().await.says("back on the source");
+    assert!(matches!(failed.code, Some(1 | 3)), "{failed}");
+    bench.on_source().await;
+    bench.at_target("SELECT pg_wal_replay_resume()").await;
+    // Not streaming at all: the window does not open.
+    let fence = |fence: serde_json::Value| {
+        bench.change("clusters.postgresql.cnpg.io", TARGET, |cluster| {
+            cluster["metadata"]["annotations"]["cnpg.io/fencedInstances"] = fence;
+        });
+    };
+    fence("[\"*\"]".into());
+    let down = |_: &pgmigrate::lab::api::store::Store| bench.lab.faults.kill("mastodon", TARGET_POD).is_err();
+    bench.lab.until("the target is down", Duration::from_secs(30), down).await.expect("fenced");
+    let before = bench.object("deployments.apps", "mastodon-web")["metadata"]["generation"].clone();
+    let _ = bench.cutover().await.code(3).says("stream");
+    assert_eq!(
+        bench.object("deployments.apps", "mastodon-web")["metadata"]["generation"],
+        before,
+        "nothing was stopped"
+    );
+    bench.on_source().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_dies_while_promoting() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let _ = bench.prepare().await;
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun("promote").await;
+    bench.lab.faults.kill("mastodon", TARGET_POD).expect("a server to kill");
+    let first = cutover.wait().await;
+    if first.code != Some(0) {
+        let _ = first.code(4).says("resume mastodon");
+        let _ = bench.run("resume mastodon").await.code(0);
+    }
+    bench.on_target().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_somebody_edited_meanwhile_is_kept() {
+    let Some(bench) = Bench::up(Setting::dump()).await else { return };
+    let _ = bench.prepare().await;
+    let runner = Runner::default();
+    let starts = |request: &pgmigrate::lab::api::request::RequestInfo| {
+        request.name.as_deref() == Some("mastodon-sidekiq-scheduler")
+            && request.verb == "patch"
+            && request.body.as_ref().is_some_and(|body| body["spec"]["replicas"] == 1)
+    };
+    let _ = bench.lab.faults.kill_runner(&runner, Moment::Before, Box::new(starts));
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    runner.is(cutover.pid);
+    assert_eq!(cutover.wait().await.code, None, "killed");
+    // Another name of the source.
+    let theirs = json!("mastodon-postgresql.mastodon.svc");
+    bench.change("configmaps", "mastodon-database", |map| map["data"]["DB_HOST"] = theirs.clone());
+    // Its lock expires by itself; nobody waits for that at night.
+    let _ = bench.run("unlock mastodon --yes").await.code(0);
+    let back = bench.run("rollback mastodon").await.code(0);
+    let _ = back.says("somebody has changed DB_HOST");
+    assert_eq!(bench.object("configmaps", "mastodon-database")["data"]["DB_HOST"], theirs);
+    bench.apps_are_up();
+    bench.nothing_lost().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_with_bad_moments() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let _ = bench.prepare().await;
+    let faults = &bench.lab.faults;
+    let ours = |name: &'static str| on("patch", "", name);
+    let fired = [
+        faults.answer(Moment::Before, ours("mastodon-web"), 429, 1),
+        faults.answer(Moment::After, ours("mastodon-streaming"), 504, 1),
+        faults.answer(Moment::After, ours(TARGET), 504, 1),
+        faults.answer(Moment::Before, ours("mastodon-db-url"), 500, 1),
+    ];
+    let run = bench.cutover().await;
+    let struck: Vec<u32> = fired.iter().map(|f| f.load(std::sync::atomic::Ordering::SeqCst)).collect();
+    faults.clear();
+    assert!(struck.iter().sum::<u32>() > 0, "no fault struck: {run}");
+    match run.code {
+        Some(0) => bench.on_target().await,
+        Some(1) => bench.on_source().await,
+        Some(4) => {
+            let _ = bench.run("resume mastodon").await.code(0);
+            bench.on_target().await;
+        }
+        _ => panic!("{run}"),
+    }
+    bench.lab.stop().await;
+}

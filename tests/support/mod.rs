@@ -1,0 +1,199 @@
+//! A bench: a whole lab in this process, the migration's files in a folder of their own, and the real binary run on them.
+//! Shared by the scenarios (tests/lab) and the crash matrix.
+#![allow(dead_code, unused_imports)]
+
+mod ends;
+mod run;
+
+pub use run::{Child, Run};
+
+use pgmigrate::lab::{
+    app::{
+        audit::{Audit, audit_namespace},
+        ledger::Ledger,
+    },
+    operators::{cnpg, zalando},
+    servers::installs,
+    world::{Lab, Options, mastodon::Mastodon},
+};
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub const NAMESPACE: &str = "mastodon";
+pub const SOURCE: &str = "mastodon-postgresql";
+pub const TARGET: &str = "database-cnpg";
+/// The leader's pod of a source with one member.
+pub const SOURCE_POD: &str = "mastodon-postgresql-0";
+pub const TARGET_POD: &str = "database-cnpg-1";
+
+/// As many labs at a time as a small machine can serve.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// What differs from the shipped example.
+#[derive(Default)]
+pub struct Setting {
+    /// In the migration file: text that is there, and what takes its place.
+    pub edits: Vec<(&'static str, &'static str)>,
+    /// Added to the script.
+    pub script: &'static str,
+    /// Members of the Zalando cluster; 0 stands for 1.
+    pub members: u32,
+}
+
+impl Setting {
+    pub fn edited(edits: &[(&'static str, &'static str)]) -> Setting {
+        Setting { edits: edits.to_vec(), ..Setting::default() }
+    }
+    pub fn dump() -> Setting {
+        Setting::edited(&[("strategy: replica", "strategy: dump")])
+    }
+    pub fn script(self, script: &'static str) -> Setting {
+        Setting { script, ..self }
+    }
+}
+
+pub struct Bench {
+    pub lab: Lab,
+    folder: tempfile::TempDir,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Bench {
+    /// None: no PostgreSQL is installed here.
+    pub async fn up(setting: Setting) -> Option<Bench> {
+        let version = installs().into_iter().next()?.major;
+        let turn = TURNS.acquire().await.expect("never closed");
+        let lab = Lab::start(quick()).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let members = setting.members.max(1);
+        lab.namespace(NAMESPACE).expect("a namespace");
+        // The scenario leaves what is there as it is.
+        lab.put("postgresqls.acid.zalan.do", source(members, version)).expect("a Zalando cluster");
+        let size = Mastodon { statuses: 500, members, version };
+        lab.scenario_mastodon(size).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let bench = Bench { lab, folder, _turn: turn };
+        bench.files(&setting);
+        bench.app_writes().await;
+        Some(bench)
+    }
+
+    /// Writes the migration's file and script anew.
+    pub fn files(&self, setting: &Setting) {
+        let mut text = include_str!("../../scripts/mastodon/migration.yaml").to_owned();
+        for (from, to) in &setting.edits {
+            assert!(text.contains(from), "{from:?} is not in the example");
+            text = text.replace(from, to);
+        }
+        let script = include_str!("../../scripts/mastodon/mastodon.rhai");
+        self.write("mastodon.yaml", &text);
+        self.write("mastodon.rhai", &format!("{script}\n{}", setting.script));
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).expect("a file");
+    }
+
+    fn ledger(&self) -> Arc<Ledger> {
+        let ledgers = Ledger::all(self.lab.dir());
+        ledgers.into_iter().find(|(of, _)| of == NAMESPACE).expect("an app that writes").1
+    }
+
+    /// Rows that are sent from now on are acknowledged.
+    #[track_caller]
+    pub fn app_writes(&self) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let end = Instant::now() + Duration::from_secs(30);
+            let ledger = loop {
+                if let Some((_, ledger)) = Ledger::all(self.lab.dir()).pop() {
+                    break ledger;
+                }
+                assert!(Instant::now() < end, "{caller}: no app has ever written");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            };
+            let before = ledger.report().acked;
+            while ledger.report().acked < before + 20 {
+                assert!(Instant::now() < end, "{caller}: the app does not write: {:?}", ledger.report());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    pub async fn audit(&self) -> Audit {
+        audit_namespace(&self.lab.store, &self.lab.node, NAMESPACE).await.expect("an audit")
+    }
+
+    /// The app writes, and nothing that it wrote is lost or there twice.
+    pub async fn nothing_lost(&self) {
+        self.app_writes().await;
+        let audit = self.audit().await;
+        assert!(audit.clean(), "{audit:?}");
+    }
+
+    /// The longest gap between two commits is counted from here on.
+    pub fn mark(&self) {
+        self.ledger().mark();
+    }
+
+    pub fn longest_gap(&self) -> Duration {
+        self.ledger().report().longest_gap
+    }
+
+    /// Objects of ours that are still there: by label or by name.
+    pub fn leftovers(&self) -> Vec<String> {
+        let ours = |object: &Value| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            !object["metadata"]["labels"]["pgmigrate.dev/migration"].is_null() || name.starts_with("pgmigrate-")
+        };
+        let all = self.lab.store.everything();
+        let found = all.iter().filter(|(resource, object)| resource != "events" && ours(object));
+        found.map(|(resource, object)| format!("{resource}/{}", object["metadata"]["name"])).collect()
+    }
+
+    /// An object of the namespace; null if there is none.
+    pub fn object(&self, resource: &str, name: &str) -> Value {
+        self.lab.store.get(resource, NAMESPACE, name).map(|found| (*found).clone()).unwrap_or_default()
+    }
+
+    pub fn change(&self, resource: &str, name: &str, change: impl FnOnce(&mut Value)) {
+        self.lab.store.update(resource, NAMESPACE, name, change).unwrap_or_else(|r| panic!("{}", r.message));
+    }
+}
+
+/// Patroni looks every second; else as the scenario's own.
+pub fn source(members: u32, version: u32) -> Value {
+    json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "postgresql",
+        "metadata": {"name": SOURCE, "namespace": NAMESPACE, "labels": {"team": "mastodon"}},
+        "spec": {
+            "teamId": "mastodon", "numberOfInstances": members, "volume": {"size": "1Gi"},
+            "users": {"mastodon": ["createdb"]}, "databases": {"mastodon": "mastodon"},
+            "postgresql": {"version": version.to_string()}, "patroni": {"loop_wait": 1, "ttl": 20},
+        },
+    })
+}
+
+fn quick() -> Options {
+    let short = Duration::from_millis(300);
+    let zalando = zalando::Options { repair: Duration::from_secs(1), resync: Duration::from_secs(2), login: short };
+    let cnpg = cnpg::Options {
+        ready_delay: short,
+        unfence_pause: short,
+        readiness_delay: Duration::from_millis(100),
+        job_backoff: short,
+        crash_backoff: short,
+        retry: short,
+        database_backoff: short,
+        ..cnpg::Options::default()
+    };
+    Options { operators: true, zalando, cnpg }
+}
