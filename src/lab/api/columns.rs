@@ -24,7 +24,13 @@ const AGE: Column = column("Age", |o| json!(age(&o["metadata"]["creationTimestam
 
 /// All but the name.
 pub fn of(resource: &Resource) -> Vec<Column> {
-    match resource.key().as_str() {
+    let key = resource.key();
+    workloads(&key).or_else(|| core(&key)).or_else(|| databases(&key)).unwrap_or_else(|| vec![AGE])
+}
+
+/// Pods and what makes them.
+fn workloads(key: &str) -> Option<Vec<Column>> {
+    Some(match key {
         "pods" => vec![
             column("Ready", pod_ready),
             column("Status", pod_status),
@@ -69,6 +75,23 @@ pub fn of(resource: &Resource) -> Vec<Column> {
             column("Last Schedule", |o| since(&o["status"]["lastScheduleTime"])),
             AGE,
         ],
+        "horizontalpodautoscalers.autoscaling" => vec![
+            column("Reference", |o| {
+                let target = &o["spec"]["scaleTargetRef"];
+                json!(format!("{}/{}", text(&target["kind"]), text(&target["name"])))
+            }),
+            column("MinPods", |o| json!(o["spec"]["minReplicas"].as_i64().unwrap_or(1))),
+            column("MaxPods", |o| json!(number(&o["spec"]["maxReplicas"]))),
+            column("Replicas", |o| json!(number(&o["status"]["currentReplicas"]))),
+            AGE,
+        ],
+        _ => return None,
+    })
+}
+
+/// The rest of the built-in types.
+fn core(key: &str) -> Option<Vec<Column>> {
+    Some(match key {
         "services" => vec![
             column("Type", |o| o["spec"]["type"].as_str().map_or(json!("ClusterIP"), |kind| json!(kind))),
             column("Cluster-IP", |o| or_none(&o["spec"]["clusterIP"])),
@@ -87,16 +110,6 @@ pub fn of(resource: &Resource) -> Vec<Column> {
             column("StorageClass", |o| o["spec"]["storageClassName"].clone()),
             AGE,
         ],
-        "horizontalpodautoscalers.autoscaling" => vec![
-            column("Reference", |o| {
-                let target = &o["spec"]["scaleTargetRef"];
-                json!(format!("{}/{}", text(&target["kind"]), text(&target["name"])))
-            }),
-            column("MinPods", |o| json!(o["spec"]["minReplicas"].as_i64().unwrap_or(1))),
-            column("MaxPods", |o| json!(number(&o["spec"]["maxReplicas"]))),
-            column("Replicas", |o| json!(number(&o["status"]["currentReplicas"]))),
-            AGE,
-        ],
         "leases.coordination.k8s.io" => vec![column("Holder", |o| o["spec"]["holderIdentity"].clone()), AGE],
         "events" => vec![
             column("Last Seen", |o| since(&o["lastTimestamp"])),
@@ -108,6 +121,13 @@ pub fn of(resource: &Resource) -> Vec<Column> {
             }),
             column("Message", |o| json!(text(&o["message"]).trim())),
         ],
+        _ => return None,
+    })
+}
+
+/// The operators' own, as their CRDs' additionalPrinterColumns.
+fn databases(key: &str) -> Option<Vec<Column>> {
+    Some(match key {
         "postgresqls.acid.zalan.do" => vec![
             column("Team", |o| o["spec"]["teamId"].clone()),
             column("Version", |o| o["spec"]["postgresql"]["version"].clone()),
@@ -142,8 +162,8 @@ pub fn of(resource: &Resource) -> Vec<Column> {
             column("Cluster", |o| o["spec"]["cluster"]["name"].clone()),
             column("Last Backup", |o| since(&o["status"]["lastScheduleTime"])),
         ],
-        _ => vec![AGE],
-    }
+        _ => return None,
+    })
 }
 
 fn text(value: &Value) -> &str {
