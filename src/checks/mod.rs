@@ -4,6 +4,7 @@ mod apps;
 mod connections;
 mod operators;
 mod permissions;
+mod script;
 mod source;
 mod target;
 mod transactions;
@@ -81,6 +82,7 @@ pub async fn run(world: &World) -> Result<Vec<Finding>> {
         // Without the permissions every other look fails too, with a worse message.
         return Ok(findings);
     }
+    findings.extend(script::check(world));
     let facts = match facts::gather(&world.kube, &world.migration).await {
         Ok(facts) => facts,
         Err(error) => {

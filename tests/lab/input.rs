@@ -41,6 +41,7 @@ async fn what_the_checks_find() {
     assert!(matches!(same.code, Some(2 | 3)), "{same}");
     bench.files(&Setting::default().script("fn prefligt(m) { }"));
     let _ = bench.run("script check mastodon").await.code(2).says("prefligt").says("preflight");
+    let _ = bench.run("check mastodon").await.code(3).says("prefligt").says("script check mastodon");
 
     // Somebody else's cluster has the target's name.
     bench.files(&Setting::default());
