@@ -6,42 +6,13 @@ use super::{ends, replica::streaming};
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::{cnpg, server},
-    postgres::Db,
     spec::Strategy,
     step::*,
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct Gate;
-
-/// After a restore the source has just been restarted: a receiver tries again every 5 s (wal_retrieve_retry_interval).
-const PATIENCE: Duration = Duration::from_secs(15);
-
-impl Gate {
-    /// The target streams from the source and is close behind; waited for a short while.
-    async fn follows(&self, world: &World, source: &mut Db) -> Result<String> {
-        let application = format!("pgmigrate-{}", world.migration.target.cluster);
-        let (began, allowed) = (Instant::now(), world.migration.guardrails.lag_before);
-        loop {
-            let sent = streaming::sender(source, &application).await?;
-            let seen = match (sent.state.as_deref(), sent.lag) {
-                (Some("streaming"), Some(lag)) if lag <= allowed as i64 => {
-                    return Ok(format!("target {lag} bytes behind"));
-                }
-                (Some("streaming"), Some(lag)) => format!("is {lag} bytes behind, {allowed} allowed"),
-                _ => "does not stream from the source".to_string(),
-            };
-            if began.elapsed() > PATIENCE {
-                let waited = PATIENCE.as_secs();
-                return Err(refuse(format!("the target {seen}, also after {waited} s"))
-                    .hint(format!("kubectl pgmigrate status {}", world.migration.name)));
-            }
-            world.events.detail(format!("the target {seen}; waiting {} s at most", PATIENCE.as_secs()));
-            world.sleep(Duration::from_millis(200)).await?;
-        }
-    }
-}
 
 #[async_trait::async_trait]
 impl Step for Gate {
@@ -90,7 +61,7 @@ impl Step for Gate {
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
         let mut note = "nothing in the way".to_string();
         if world.migration.strategy == Strategy::Replica {
-            note = self.follows(world, &mut source).await?;
+            note = streaming::close_behind(world, &mut source).await?;
             let mut target = ends::target(world).await?;
             let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
             if pending > 0 {
