@@ -5,5 +5,6 @@ mod support;
 mod dump;
 mod failures;
 mod input;
+mod pooler;
 mod replica;
 mod script;

@@ -65,7 +65,7 @@ impl Bench {
 
     /// The app lives on the target; the source's server does not accept a write; nothing is lost.
     pub async fn on_target(&self) {
-        assert!(self.host().starts_with(&format!("{TARGET}-rw")), "{}", self.host());
+        assert!(self.host().starts_with(&format!("{TARGET}-")), "{}", self.host());
         self.apps_are_up();
         self.nothing_lost().await;
         assert_eq!(self.at_target("SELECT pg_is_in_recovery()").await, "f");
