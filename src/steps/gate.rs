@@ -64,21 +64,7 @@ impl Step for Gate {
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
         let mut note = "nothing in the way".to_string();
         if world.migration.strategy == Strategy::Replica {
-            let application = format!("pgmigrate-{}", world.migration.target.cluster);
-            let sent = streaming::sender(&mut source, &application).await?;
-            match (sent.state.as_deref(), sent.lag) {
-                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => {
-                    note = format!("target {lag} bytes behind")
-                }
-                (Some("streaming"), lag) => {
-                    return Err(refuse(format!(
-                        "the target is {} bytes behind, {} allowed",
-                        lag.unwrap_or(-1),
-                        guard.lag_before
-                    )));
-                }
-                _ => return Err(refuse("the target does not stream from the source".to_string())),
-            }
+            note = streaming::close_behind(world, &mut source).await?;
             let mut target = ends::target(world).await?;
             let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
             if pending > 0 {

@@ -4,7 +4,7 @@
 //! Patroni's `POST /restart` on the same pod (observed: 0.4-2.9 s, and Endpoints are back at once). A crash leaves
 //! the server running or stopped; which one, its control file says.
 
-use super::control;
+use super::{control, streaming};
 use crate::{
     error::{Context, Error, Result},
     facts::zalando::{self, Source},
@@ -81,6 +81,7 @@ impl Step for FenceSource {
         let pod = receipt["pod"].as_str().unwrap_or_default();
         // Most of what a shutdown checkpoint would write is written here, while a failure still costs nothing.
         if let Ok(mut db) = ends::source(world).await {
+            streaming::close_behind(world, &mut db).await?;
             db.run("CHECKPOINT").await.context("checkpoint the source")?;
         }
         world.sessions.close("source").await;
