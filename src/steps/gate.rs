@@ -1,8 +1,11 @@
 //! The gate in front of the window: what would make it long or make it fail is looked for while the apps are up.
 //!
-//! It also opens the SQL sessions that the window uses, and checkpoints the source, so that the shutdown has less to write.
+//! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less to write.
 
-use super::{ends, replica::streaming};
+use super::{
+    ends,
+    replica::{control, fence_source, streaming},
+};
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::{cnpg, server},
@@ -68,6 +71,10 @@ impl Step for Gate {
                 return Err(refuse(format!("{pending} settings of the target wait for a restart")));
             }
             ends::keep_target(world, target).await;
+            let leader = control::read(world, &fence_source::pod(world).await?).await?;
+            if leader.state != "in production" {
+                return Err(refuse(format!("the source's control file says '{}'", leader.state)));
+            }
         }
         ends::keep_source(world, source).await;
         Ok(json!({ "note": note }))
