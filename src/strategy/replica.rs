@@ -113,7 +113,12 @@ pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> Swit
         ConnectionObject::Secret(name) => format!("secret/{name}"),
         ConnectionObject::ConfigMap(name) => format!("configmap/{name}"),
     });
-    SwitchConnections { objects: objects.collect(), owner_secret: owner_secret.into(), database: database.into() }
+    SwitchConnections {
+        objects: objects.collect(),
+        owner_secret: owner_secret.into(),
+        database: database.into(),
+        limit: migration.guardrails.stop_apps,
+    }
 }
 
 /// The database whose owner CNPG looks after: the first one named in the file, else the largest.

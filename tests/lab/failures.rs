@@ -121,11 +121,13 @@ async fn a_value_that_somebody_edited_meanwhile_is_kept() {
     // Another name of the source.
     let theirs = json!("mastodon-postgresql.mastodon.svc");
     bench.change("configmaps", "mastodon-database", |map| map["data"]["DB_HOST"] = theirs.clone());
+    bench.change("secrets", "mastodon-db-url", |secret| secret["data"]["OTHER"] = json!("b3RoZXI="));
     // Its lock expires by itself; nobody waits for that at night.
     let _ = bench.run("unlock mastodon --yes").await.code(0);
     let back = bench.run("rollback mastodon").await.code(0);
     let _ = back.says("somebody has changed DB_HOST");
     assert_eq!(bench.object("configmaps", "mastodon-database")["data"]["DB_HOST"], theirs);
+    assert_eq!(bench.object("secrets", "mastodon-db-url")["data"]["OTHER"], "b3RoZXI=", "a key that is not ours");
     bench.apps_are_up();
     bench.nothing_lost().await;
     bench.lab.stop().await;
