@@ -35,7 +35,7 @@ async fn the_budget_is_exceeded_by_an_app_that_does_not_stop() {
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "the target is removed");
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn a_second_runner_is_told_and_the_first_one_interrupted() {
     first.signal(libc::SIGINT);
     let _ = first.wait().await.code(130);
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn a_target_that_does_not_follow() {
         "nothing was stopped"
     );
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn a_target_that_dies_while_promoting() {
         let _ = bench.run("resume mastodon").await.code(0);
     }
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn a_value_that_somebody_edited_meanwhile_is_kept() {
     assert_eq!(bench.object("secrets", "mastodon-db-url")["data"]["OTHER"], "b3RoZXI=", "a key that is not ours");
     bench.apps_are_up();
     bench.nothing_lost().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,5 +158,5 @@ async fn an_api_server_with_bad_moments() {
         }
         _ => panic!("{run}"),
     }
-    bench.lab.stop().await;
+    bench.end().await;
 }
