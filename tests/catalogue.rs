@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, TcpListener},
     path::Path,
+    slice::from_mut,
 };
 
 const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 md5\n";
@@ -98,7 +99,9 @@ async fn import(source: &Running, target: &Running) {
 
 async fn compare(source: &Running, target: &Running, expectations: &Expectations) -> Report {
     let (mut a, mut b) = (source.open("app").await, target.open("app").await);
-    let report = verify::compare(&mut a, &mut b, "app", What::ALL, expectations).await.expect("a comparison");
+    let report = verify::compare(from_mut(&mut a), from_mut(&mut b), "app", What::all(), expectations)
+        .await
+        .expect("a comparison");
     assert!(!serde_json::to_string(&report).expect("JSON").contains("SCRAM-SHA-256$"), "a verifier in the report");
     report
 }
@@ -226,8 +229,9 @@ async fn tampering(source: &Running, target: &Running, expectations: &Expectatio
 async fn the_unseen(source: &Running, target: &Running) {
     let login = |side| Running::login(side, "app_owner", "owner-secret", "app");
     let (mut a, mut b) = (login(source).await.expect("source"), login(target).await.expect("target"));
-    let report =
-        verify::compare(&mut a, &mut b, "app", What::ALL, &Expectations::default()).await.expect("a comparison");
+    let report = verify::compare(from_mut(&mut a), from_mut(&mut b), "app", What::all(), &Expectations::default())
+        .await
+        .expect("a comparison");
     let secret = report.items.iter().find(|i| i.name == format!("{}.{}", Ident::new("shop"), Ident::new("secret")));
     assert_eq!(
         secret.map(|i| i.verdict),

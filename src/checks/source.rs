@@ -68,7 +68,7 @@ pub const CHECKS: &[Check] = &[
 
 fn found(looks: &Looks) -> Judged<'_> {
     Ok(match &looks.source {
-        Ok(s) => pass(format!("{} members, leader {}, timeline {}", s.members.len(), s.leader, s.timeline)),
+        Ok(s) => pass(format!("leader {}, timeline {}", s.leader, s.timeline)),
         Err(error) => because(error),
     })
 }

@@ -6,13 +6,14 @@ use super::{
 use crate::{
     error::{Context as _, Error, Result},
     facts::{self, cnpg, zalando},
+    postgres::Db,
     script::{ScriptVerdict, hooks::Hook, live::Counting},
     spec::Strategy,
     step::World,
     steps::hook,
     strategy,
     term::verify::Verified,
-    verify::{self, Data, Expectations, Item, Report, Verdict, What},
+    verify::{self, Expectations, Item, Report, Verdict, What},
 };
 
 use std::time::Duration;
@@ -35,6 +36,12 @@ pub struct Verify {
     /// Leave the script's verify() out
     #[arg(long)]
     no_script: bool,
+    /// Compare bytes, not values: the scale of numbers (1.0 and 1.00), 0 and -0; slower
+    #[arg(long)]
+    strict_bytes: bool,
+    /// Sessions on each end
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    jobs: u8,
 }
 
 impl Verify {
@@ -56,11 +63,11 @@ impl Verify {
             Some(facts) => facts,
             None => facts::gather(&world.kube, &world.migration).await?,
         };
-        let data = if self.counts { Data::Counts } else { Data::Fingerprints };
-        let what = What { data, sequences: true, catalogue: !self.counts };
+        let what = What { strict: self.strict_bytes, ..if self.counts { What::counts() } else { What::all() } };
         let expected = Expectations {
             rehashed: strategy::dump::rehashed(&facts),
             unlogged_empty: world.migration.strategy == Strategy::Replica,
+            refreshed: world.migration.strategy == Strategy::Dump,
             ..Expectations::zalando_to_cnpg()
         };
         let mut verified = Verified::default();
@@ -74,13 +81,13 @@ impl Verify {
                 continue;
             }
             world.events.detail(format!("comparing {}", database.name));
-            let mut report = compare(world, &database.name, what, &expected).await?;
+            let mut report = self.compare(world, &database.name, what, &expected).await?;
             for _ in 1..ROUNDS {
                 if report.overall != Verdict::Fail {
                     break;
                 }
                 world.events.detail(format!("comparing {} again: what differs may be moving", database.name));
-                let again = compare(world, &database.name, what, &expected).await?;
+                let again = self.compare(world, &database.name, what, &expected).await?;
                 report = witnessed(report, again);
             }
             verified.databases.push(report);
@@ -89,6 +96,24 @@ impl Verify {
             verified.script = scripted(world).await?;
         }
         Ok(verified)
+    }
+
+    async fn compare(&self, world: &World, database: &str, what: What, expected: &Expectations) -> Result<Report> {
+        match self.sessions(world, database).await {
+            Ok((mut source, mut target)) => verify::compare(&mut source, &mut target, database, what, expected).await,
+            // A fenced source cannot be asked; then what the cutover proved is in the report, and here is no pass.
+            Err(why) => Ok(unseen(database, why.chain())),
+        }
+    }
+
+    async fn sessions(&self, world: &World, database: &str) -> Result<(Vec<Db>, Vec<Db>)> {
+        let (number, kube) = (usize::from(self.jobs), &world.kube);
+        let found = zalando::source(kube, &world.migration.source).await?;
+        let source = verify::sessions(number, || Box::pin(zalando::open_source(kube, &found, database)));
+        let cluster = &world.migration.target.cluster;
+        let target = verify::sessions(number, || Box::pin(cnpg::open_target(kube, cluster, database)));
+        let (source, target) = tokio::join!(source, target);
+        Ok((source.context("open the source")?, target.context("open the target")?))
     }
 }
 
@@ -109,25 +134,6 @@ fn witnessed(before: Report, mut again: Report) -> Report {
     }
     again.overall = again.items.iter().map(|item| item.verdict).max().unwrap_or(Verdict::Inconclusive);
     again
-}
-
-async fn compare(world: &World, database: &str, what: What, expected: &Expectations) -> Result<Report> {
-    let source = async {
-        let source = zalando::source(&world.kube, &world.migration.source).await?;
-        zalando::open_source(&world.kube, &source, database).await.context("open the source")
-    };
-    let target = async {
-        let cluster = &world.migration.target.cluster;
-        cnpg::open_target(&world.kube, cluster, database).await.context("open the target")
-    };
-    match tokio::join!(source, target) {
-        (Ok(mut source), Ok(mut target)) => verify::compare(&mut source, &mut target, database, what, expected).await,
-        // A fenced source cannot be asked; then what the cutover proved is in the report, and here is no pass.
-        (source, target) => {
-            let why = source.err().into_iter().chain(target.err()).map(|e| e.chain()).collect::<Vec<_>>().join("; ");
-            Ok(unseen(database, why))
-        }
-    }
 }
 
 /// The script's verify(), each of its checks an item.
@@ -176,6 +182,7 @@ fn one_item(database: &str, kind: &str, verdict: Verdict, note: String) -> Repor
         overall: verdict,
         source_lsn: "unknown".into(),
         target_lsn: "unknown".into(),
+        seed: "none".into(),
         at: jiff::Timestamp::now().to_string(),
     }
 }

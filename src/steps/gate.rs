@@ -1,8 +1,11 @@
 //! The gate in front of the window: what would make it long or make it fail is looked for while the apps are up.
 //!
-//! It also opens the SQL sessions that the window uses, and checkpoints the source, so that the shutdown has less to write.
+//! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less to write.
 
-use super::{ends, replica::streaming};
+use super::{
+    ends,
+    replica::{control, fence_source, streaming},
+};
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::{cnpg, server},
@@ -61,27 +64,17 @@ impl Step for Gate {
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
         let mut note = "nothing in the way".to_string();
         if world.migration.strategy == Strategy::Replica {
-            let application = format!("pgmigrate-{}", world.migration.target.cluster);
-            let sent = streaming::sender(&mut source, &application).await?;
-            match (sent.state.as_deref(), sent.lag) {
-                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => {
-                    note = format!("target {lag} bytes behind")
-                }
-                (Some("streaming"), lag) => {
-                    return Err(refuse(format!(
-                        "the target is {} bytes behind, {} allowed",
-                        lag.unwrap_or(-1),
-                        guard.lag_before
-                    )));
-                }
-                _ => return Err(refuse("the target does not stream from the source".to_string())),
-            }
+            note = streaming::close_behind(world, &mut source).await?;
             let mut target = ends::target(world).await?;
             let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
             if pending > 0 {
                 return Err(refuse(format!("{pending} settings of the target wait for a restart")));
             }
             ends::keep_target(world, target).await;
+            let leader = control::read(world, &fence_source::pod(world).await?).await?;
+            if leader.state != "in production" {
+                return Err(refuse(format!("the source's control file says '{}'", leader.state)));
+            }
         }
         ends::keep_source(world, source).await;
         Ok(json!({ "note": note }))

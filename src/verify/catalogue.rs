@@ -2,7 +2,7 @@
 
 use super::{
     Expectations, Item, Majors, Verdict, item, paired,
-    side::{Answers, Side, column},
+    side::{Answers, Side, text},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,11 +36,12 @@ pub(crate) async fn look(
 ) -> BTreeMap<&'static str, Result<BTreeMap<String, String>, String>> {
     let mut answers = BTreeMap::new();
     for kind in KINDS.iter() {
-        let rows = side.ask(&filled(&kind.query, side.major, majors)).await;
+        let query = filled(&kind.query, side.major, majors);
+        let rows = side.leader().ask(&query).await;
         let facts = rows.map(|rows| {
             let mut facts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
             for row in rows {
-                facts.entry(column(&row, "id")).or_default().insert(column(&row, "value"));
+                facts.entry(text(&row, "id")).or_default().insert(text(&row, "value"));
             }
             facts.into_iter().map(|(id, values)| (id, values.into_iter().collect::<Vec<_>>().join(" | "))).collect()
         });

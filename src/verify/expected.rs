@@ -9,6 +9,8 @@ pub struct Expectations {
     pub zalando_to_cnpg: bool,
     /// The target is a physical copy: unlogged tables are empty.
     pub unlogged_empty: bool,
+    /// The target was restored from a dump: materialised views were made anew.
+    pub refreshed: bool,
     /// Roles whose password was set anew from its clear text, so that the verifiers differ.
     pub rehashed: Vec<String>,
     /// Accepted by the user: `kind name`, as printed in the report.

@@ -4,6 +4,8 @@
 
 mod catalogue;
 mod expected;
+mod hash;
+mod scan;
 mod sequences;
 mod side;
 mod tables;
@@ -13,6 +15,8 @@ use crate::{
     postgres::Db,
 };
 pub use expected::Expectations;
+use futures::future::BoxFuture;
+use hash::Hasher;
 use serde::{Deserialize, Serialize};
 use side::{Seen, Side};
 use std::{collections::BTreeMap, fmt};
@@ -61,6 +65,8 @@ pub struct Report {
     /// WAL position of each side when its snapshot was taken (a standby: replayed).
     pub source_lsn: String,
     pub target_lsn: String,
+    /// What made this run's hashes differ from others'. As text: JSON readers elsewhere would round it.
+    pub seed: String,
     /// RFC 3339.
     pub at: String,
 }
@@ -113,24 +119,56 @@ pub enum Data {
     Fingerprints,
 }
 
+impl Data {
+    /// What an item of it is called.
+    fn kind(self) -> Option<&'static str> {
+        match self {
+            Data::None => None,
+            Data::Counts => Some("rows"),
+            Data::Fingerprints => Some("data"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct What {
     pub data: Data,
     pub sequences: bool,
     pub catalogue: bool,
+    /// Bytes, not values: 1.0 and 1.00, 0 and -0 are different.
+    pub strict: bool,
+    /// Of the hashes: two looks with the same seed can be compared, and another seed is another chance to see a difference.
+    pub seed: u64,
 }
 
 impl What {
-    pub const COUNTS: What = What { data: Data::Counts, sequences: false, catalogue: false };
-    pub const ALL: What = What { data: Data::Fingerprints, sequences: true, catalogue: true };
+    pub fn all() -> What {
+        What { data: Data::Fingerprints, sequences: true, catalogue: true, strict: false, seed: new_seed() }
+    }
+
+    pub fn counts() -> What {
+        What { data: Data::Counts, catalogue: false, ..What::all() }
+    }
 }
 
-/// Compares one database on both sides, both at the same time, each in one repeatable-read, read-only snapshot. The
-/// sessions must be in that database, of a superuser. A query that fails makes its items inconclusive; an error is
-/// returned only when a side does not let itself be looked at, at all.
+fn new_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// Sessions for one side of a comparison: the first must open, more only make it faster.
+pub async fn sessions<'a>(number: usize, open: impl Fn() -> BoxFuture<'a, Result<Db>>) -> Result<Vec<Db>> {
+    let mut sessions = vec![open().await?];
+    let more = futures::future::join_all((1..number).map(|_| open())).await;
+    sessions.extend(more.into_iter().flatten());
+    Ok(sessions)
+}
+
+/// Compares one database on both sides, both at the same time, each in one repeatable-read, read-only snapshot that all of
+/// its sessions share. They must be in that database, of a superuser. A query that fails makes its items inconclusive; an
+/// error is returned only when a side does not let itself be looked at, at all.
 pub async fn compare(
-    source: &mut Db,
-    target: &mut Db,
+    source: &mut [Db],
+    target: &mut [Db],
     database: &str,
     what: What,
     expectations: &Expectations,
@@ -145,9 +183,10 @@ pub async fn compare(
     }
     let lower = source.major.min(target.major);
     let both = Majors { lower, differ: source.major != target.major };
-    let (ours, theirs) = tokio::join!(source.look(what, both), target.look(what, both));
+    let hasher = Hasher::agreed(&mut source, &mut target, what.seed, what.strict).await;
+    let (ours, theirs) = tokio::join!(source.look(what, both, &hasher), target.look(what, both, &hasher));
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
-    let (_, _) = tokio::join!(source.close(), target.close());
+    tokio::join!(source.close(), target.close());
     let mut items = Vec::new();
     items.extend(tables::compare(&ours, &theirs, expectations));
     items.extend(sequences::compare(&ours, &theirs, expectations));
@@ -160,6 +199,7 @@ pub async fn compare(
         items,
         source_lsn,
         target_lsn,
+        seed: what.seed.to_string(),
         at: jiff::Timestamp::now().to_string(),
     })
 }

@@ -2,26 +2,24 @@
 
 use super::{
     Expectations, Item, Verdict, item, paired,
-    side::{Answers, Seen, Side, column},
+    side::{Answers, Seen, Side, text},
 };
-use crate::postgres::Ident;
+use crate::postgres::{Ident, session::Row};
 use std::collections::BTreeMap;
 
 pub(crate) async fn look(side: &mut Side<'_>) -> Result<BTreeMap<String, Seen>, String> {
-    let mut sequences = BTreeMap::new();
-    for row in side.ask(include_str!("../postgres/sql/sequences.sql")).await? {
-        let name = format!("{}.{}", Ident::new(column(&row, "schema")), Ident::new(column(&row, "name")));
-        let seen = value(side, &name).await;
-        sequences.insert(name, seen);
-    }
-    Ok(sequences)
+    let leader = side.leader();
+    let rows = leader.ask(include_str!("../postgres/sql/sequences.sql")).await?;
+    let name = |row: &Row| format!("{}.{}", Ident::new(text(row, "schema")), Ident::new(text(row, "name")));
+    let names: Vec<String> = rows.iter().map(name).collect();
+    let query = |name: &String| format!("SELECT last_value::text AS last_value, is_called FROM {name}");
+    let answers = leader.each(&names.iter().map(query).collect::<Vec<_>>()).await;
+    Ok(names.into_iter().zip(answers.into_iter().map(|row| row.map(|row| told(&row)))).collect())
 }
 
-async fn value(side: &mut Side<'_>, name: &str) -> Seen {
-    let rows = side.ask(&format!("SELECT last_value::text AS last_value, is_called FROM {name}")).await?;
-    let row = rows.first().ok_or("no answer")?;
-    let called = if column(row, "is_called") == "true" { "called" } else { "not called" };
-    Ok(format!("{} {called}", column(row, "last_value")))
+fn told(row: &Row) -> String {
+    let called = if text(row, "is_called") == "true" { "called" } else { "not called" };
+    format!("{} {called}", text(row, "last_value"))
 }
 
 pub(crate) fn compare(source: &Answers, target: &Answers, expectations: &Expectations) -> Vec<Item> {

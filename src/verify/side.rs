@@ -1,29 +1,39 @@
-//! One side of a comparison: a snapshot, and questions that may fail one by one.
+//! One side of a comparison: sessions that share one snapshot, and questions that may fail one by one.
 
-use super::{Data, Majors, What, catalogue, sequences, tables};
+use super::{Data, Majors, What, catalogue, hash::Hasher, sequences, tables};
 use crate::{
     error::{Context, Error, Result},
     facts::redact::redact,
-    postgres::{Db, session::Row},
+    postgres::{Db, Literal, session::Row},
 };
+use futures::future::try_join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// An answer, or why there is none.
 pub(crate) type Seen = std::result::Result<String, String>;
 
-pub(crate) struct Side<'a> {
+const SETTINGS: &str = include_str!("../postgres/sql/snapshot_settings.sql");
+/// Questions put into one statement.
+const BATCH: usize = 100;
+
+/// One session inside the side's snapshot.
+pub(crate) struct Session<'a> {
     db: &'a mut Db,
-    pub major: u32,
-    pub database: String,
-    pub lsn: String,
     /// Why no further question can be asked: the session is gone.
     lost: Option<String>,
 }
 
+pub(crate) struct Side<'a> {
+    pub sessions: Vec<Session<'a>>,
+    pub major: u32,
+    pub database: String,
+    pub lsn: String,
+}
+
 /// What a side answered. A kind that could not be listed at all is an Err.
 pub(crate) struct Answers {
-    pub tables: std::result::Result<BTreeMap<String, tables::Table>, String>,
+    pub tables: std::result::Result<BTreeMap<String, tables::Looked>, String>,
     pub sequences: std::result::Result<BTreeMap<String, Seen>, String>,
     /// kind -> facts
     pub catalogue: BTreeMap<&'static str, std::result::Result<BTreeMap<String, String>, String>>,
@@ -32,25 +42,44 @@ pub(crate) struct Answers {
 }
 
 impl<'a> Side<'a> {
-    pub async fn open(db: &'a mut Db) -> Result<Self> {
-        let identity = db.identity().await?;
-        // After an earlier comparison that was cut off; outside a transaction it is only a warning.
-        db.run("ROLLBACK").await?;
-        db.run(include_str!("../postgres/sql/snapshot.sql")).await?;
-        let mut row = db.one::<Row>(include_str!("../postgres/sql/position.sql"), &[]).await?;
+    /// The first session makes the snapshot, the others join it.
+    pub async fn open(sessions: &'a mut [Db]) -> Result<Self> {
+        let Some((first, others)) = sessions.split_first_mut() else {
+            return Err(Error::bug("a comparison without a session"));
+        };
+        let major = first.identity().await?.version_num / 10000;
+        begin(first, "").await?;
+        let snapshot: Option<String> = match others.is_empty() {
+            true => None,
+            false => Some(first.value("SELECT pg_export_snapshot() AS id", &[]).await?),
+        };
+        first.run(SETTINGS).await?;
+        if let Some(id) = snapshot {
+            let join = format!("SET TRANSACTION SNAPSHOT {}; {SETTINGS}", Literal::new(id));
+            try_join_all(others.iter_mut().map(|db| begin(db, &join))).await?;
+        }
+        let mut row = first.one::<Row>(include_str!("../postgres/sql/position.sql"), &[]).await?;
         let mut take = |key: &str| match row.remove(key) {
             Some(Value::String(text)) => Ok(text),
             _ => Err(Error::failed(format!("the server does not tell its {key}"))),
         };
         let (database, lsn) = (take("database")?, take("lsn")?);
-        Ok(Side { db, major: identity.version_num / 10000, database, lsn, lost: None })
+        let sessions = std::iter::once(first).chain(others).map(|db| Session { db, lost: None }).collect();
+        Ok(Side { sessions, major, database, lsn })
     }
 
-    pub async fn look(&mut self, what: What, majors: Majors) -> Answers {
+    /// A session that is still there, if any is.
+    pub fn leader(&mut self) -> &mut Session<'a> {
+        let alive = self.sessions.iter().position(|s| s.lost.is_none()).unwrap_or(0);
+        &mut self.sessions[alive]
+    }
+
+    pub async fn look(&mut self, what: What, majors: Majors, hasher: &Hasher) -> Answers {
         Answers {
             tables: match what.data {
                 Data::None => Err("not asked".into()),
-                data => tables::look(self, data).await,
+                Data::Counts => tables::look(self, None).await,
+                Data::Fingerprints => tables::look(self, Some(hasher)).await,
             },
             sequences: if what.sequences { sequences::look(self).await } else { Err("not asked".into()) },
             catalogue: if what.catalogue { catalogue::look(self, majors).await } else { BTreeMap::new() },
@@ -60,32 +89,75 @@ impl<'a> Side<'a> {
 
     /// Ends the snapshot; the settings go with it. A session that is gone has ended it too.
     pub async fn close(self) {
-        if self.lost.is_none() {
-            self.db.run("ROLLBACK").await.ok();
+        for session in self.sessions.into_iter().filter(|s| s.lost.is_none()) {
+            session.db.run("ROLLBACK").await.ok();
         }
     }
+}
 
-    /// Rows, or why not. A failed query does not spoil the snapshot: the savepoint brings it back.
+async fn begin(db: &mut Db, then: &str) -> Result<()> {
+    // After an earlier comparison that was cut off; outside a transaction it is only a warning.
+    db.run("ROLLBACK").await?;
+    db.run(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {then}")).await
+}
+
+impl Session<'_> {
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// Rows, or why not. Going back to the savepoint repairs the snapshot after a failed query, and gives back the locks of
+    /// every other: none is held from one question to the next.
     pub async fn ask(&mut self, query: &str) -> std::result::Result<Vec<Row>, String> {
         if let Some(why) = &self.lost {
             return Err(why.clone());
         }
-        let error = match self.db.rows(query, &[]).await {
-            Ok(rows) => return Ok(rows),
-            Err(e) => redact(&e.chain()),
-        };
+        let answer = self.db.rows(query, &[]).await.map_err(|e| redact(&e.chain()));
         if let Err(e) = self.db.run("ROLLBACK TO SAVEPOINT look").await.context("the session is lost") {
             self.lost = Some(redact(&e.chain()));
         }
-        Err(error)
+        answer
+    }
+
+    /// Answers of one row each to questions of the same columns: many in one statement, one by one when that fails.
+    pub async fn each(&mut self, queries: &[String]) -> Vec<std::result::Result<Row, String>> {
+        let mut answers = Vec::with_capacity(queries.len());
+        for batch in queries.chunks(BATCH) {
+            match self.together(batch).await {
+                Some(rows) => answers.extend(rows.into_iter().map(Ok)),
+                None => {
+                    for query in batch {
+                        let rows = self.ask(query).await;
+                        answers.push(rows.and_then(|rows| rows.into_iter().next().ok_or_else(|| "no answer".into())));
+                    }
+                }
+            }
+        }
+        answers
+    }
+
+    async fn together(&mut self, queries: &[String]) -> Option<Vec<Row>> {
+        if queries.len() < 2 {
+            return None;
+        }
+        let numbered =
+            queries.iter().enumerate().map(|(nth, query)| format!("SELECT {nth} AS nth, q.* FROM ({query}) q"));
+        let union = numbered.collect::<Vec<_>>().join(" UNION ALL ");
+        let mut rows = self.ask(&union).await.ok()?;
+        rows.sort_by_key(|row| number(row, "nth"));
+        (rows.len() == queries.len()).then_some(rows)
     }
 }
 
 /// A column of a row as text: numbers as they are written, "" where it is null.
-pub(crate) fn column(row: &Row, name: &str) -> String {
+pub(crate) fn text(row: &Row, name: &str) -> String {
     match row.get(name) {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
         Some(other) => other.to_string(),
     }
+}
+
+pub(crate) fn number(row: &Row, name: &str) -> Option<i64> {
+    row.get(name).and_then(Value::as_i64)
 }

@@ -6,3 +6,4 @@ mod dump;
 mod failures;
 mod input;
 mod replica;
+mod script;

@@ -16,6 +16,7 @@ use crate::{
     postgres::{Db, pod},
     spec::Migration,
     step::World,
+    verify,
 };
 
 /// The one role that the fence lets in; the import logs in with it.
@@ -35,9 +36,20 @@ async fn source_pod(world: &World, leader: &str, database: &str) -> Result<Db> {
 
 /// The same in one database of both ends.
 async fn both(world: &World, database: &str) -> Result<(Db, Db)> {
+    let (source, target) = pods(world).await?;
+    tokio::try_join!(source_pod(world, &source, database), pod::connect(&world.kube, &target, database))
+}
+
+/// Several of each.
+async fn several(world: &World, database: &str, number: usize) -> Result<(Vec<Db>, Vec<Db>)> {
+    let (source, target) = pods(world).await?;
+    let source = verify::sessions(number, || Box::pin(source_pod(world, &source, database)));
+    let target = verify::sessions(number, || Box::pin(pod::connect(&world.kube, &target, database)));
+    tokio::try_join!(source, target)
+}
+
+/// The source's leader, the target's primary.
+async fn pods(world: &World) -> Result<(String, String)> {
     let source = zalando::source(&world.kube, &world.migration.source).await?;
-    let target = super::ends::target_pod(world).await?;
-    let source = source_pod(world, &source.leader, database);
-    let (source, target) = tokio::try_join!(source, pod::connect(&world.kube, &target, database))?;
-    Ok((source, target))
+    Ok((source.leader, super::ends::target_pod(world).await?))
 }

@@ -2,7 +2,7 @@
 //!
 //! Anything else, also what could not be looked at, ends the cutover, and the app goes back to the source. Looks only.
 
-use super::both;
+use super::several;
 use crate::{
     error::{Context, Error, Result},
     step::*,
@@ -10,6 +10,9 @@ use crate::{
 };
 use serde_json::json;
 use std::time::Duration;
+
+/// On each side: the app is down meanwhile, and the source has nothing else to do.
+const SESSIONS: usize = 4;
 
 pub struct VerifyGate {
     pub databases: Vec<String>,
@@ -20,9 +23,10 @@ pub struct VerifyGate {
 
 impl VerifyGate {
     async fn compare(&self, world: &World, database: &str) -> Result<Report> {
-        let (mut source, mut target) = both(world, database).await?;
-        let expectations = Expectations { rehashed: self.rehashed.clone(), ..Expectations::zalando_to_cnpg() };
-        verify::compare(&mut source, &mut target, database, What::ALL, &expectations).await
+        let (mut source, mut target) = several(world, database, SESSIONS).await?;
+        let expectations =
+            Expectations { rehashed: self.rehashed.clone(), refreshed: true, ..Expectations::zalando_to_cnpg() };
+        verify::compare(&mut source, &mut target, database, What::all(), &expectations).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Creates the target Cluster: one instance, in replica mode, fenced, copied from the source's leader.
 //!
 //! Fenced because Patroni's postgresql.conf does not boot under CNPG until it is repaired (`make_bootable.rs`). Undone
-//! by deleting the Cluster and waiting until its pods and volumes are gone. A crash leaves it or not; applying again
-//! is the same Cluster.
+//! by deleting the Cluster, waiting until its pods and volumes are gone, and ending what they had asked of the source. A
+//! crash leaves it or not; applying again is the same Cluster.
 
 use crate::{
     error::{Error, Result},
@@ -11,7 +11,9 @@ use crate::{
         Probe,
         kind::{CLUSTER, POD, PVC},
     },
+    postgres::Literal,
     step::*,
+    steps::ends,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -54,8 +56,24 @@ impl Step for CreateTarget {
         Ok(json!({ "cluster": world.migration.target.cluster }))
     }
     async fn revert(&self, world: &World, _receipt: &Receipt) -> Result<()> {
-        delete_cluster(world, &world.migration.target.cluster).await
+        let target = &world.migration.target.cluster;
+        delete_cluster(world, target).await?;
+        // Nobody's any more: it ends by itself, only later.
+        if let Err(error) = end_copy(world, target).await {
+            world.events.warn(format!("the base backup's session at the source was not ended: {}", error.chain()));
+        }
+        Ok(())
     }
+}
+
+/// A walsender that waits for its base backup's checkpoint does not notice for minutes that its client is gone.
+async fn end_copy(world: &World, target: &str) -> Result<()> {
+    let mut source = ends::source(world).await?;
+    let application = Literal::new(format!("pgmigrate-{target}"));
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = ";
+    source.run(&format!("{end}{application}")).await?;
+    ends::keep_source(world, source).await;
+    Ok(())
 }
 
 /// Deletes a Cluster of ours and returns when neither pods nor volumes are left: a copy that could still promote must
