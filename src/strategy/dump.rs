@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::Result,
     facts::{
-        Facts,
+        Facts, cnpg, main_database,
         server::{Role, Verifier},
     },
     plan::Plan,
@@ -134,7 +134,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
             "type": "monolith",
             "databases": databases,
             "source": { "externalCluster": "zalando" },
-            "pgDumpExtraOptions": dump_options(facts, target_major(&cluster)),
+            "pgDumpExtraOptions": dump_options(facts, cnpg::image_major(cluster["spec"]["imageName"].as_str().unwrap_or_default())),
             "pgRestoreDataOptions": [JOBS],
             "pgRestorePostdataOptions": [JOBS],
         },
@@ -181,25 +181,4 @@ fn dump_options(facts: &Facts, major: Option<u32>) -> Vec<String> {
         _ => {}
     }
     options
-}
-
-/// From the image's tag: `.../postgresql:17.6-system-bookworm` is 17. None: a digest, or an image catalog.
-fn target_major(cluster: &Value) -> Option<u32> {
-    let image = cluster["spec"]["imageName"].as_str()?;
-    let tag = image.rsplit('/').next()?.split('@').next()?.split_once(':')?.1;
-    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn majors_of_images() {
-        let major = |image: &str| target_major(&json!({ "spec": { "imageName": image } }));
-        assert_eq!(major("ghcr.io/cloudnative-pg/postgresql:17.6-system-bookworm"), Some(17));
-        assert_eq!(major("localhost:5000/cnpg-postgresql:15"), Some(15));
-        assert_eq!(major("registry:5000/pg@sha256:ab"), None);
-    }
 }

@@ -2,8 +2,8 @@
 
 use super::manifest;
 use crate::{
-    error::{Error, Result},
-    facts::{Facts, server::Database},
+    error::Result,
+    facts::{Facts, main_database},
     plan::Plan,
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
@@ -119,13 +119,6 @@ pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> Swit
         database: database.into(),
         limit: migration.guardrails.stop_apps,
     }
-}
-
-/// The database whose owner CNPG looks after: the first one named in the file, else the largest.
-pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a Database> {
-    let named = migration.databases.first().and_then(|name| facts.databases.iter().find(|d| &d.name == name));
-    let main = named.or_else(|| facts.databases.iter().max_by_key(|d| d.size));
-    main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
 }
 
 pub fn template_shutdown(migration: &Migration) -> Option<i64> {

@@ -20,8 +20,16 @@ async fn resumed_at_every_step() {
     let _ = bench.prepare().await;
     bench.mark();
     killed(&bench, CUTOVER, "detach-operator").await;
-    let steps =
-        ["pause-patroni", "stop-apps", "fence-source", "prove-caught-up", "promote", "settle", "switch-connections", "start-apps"];
+    let steps = [
+        "pause-patroni",
+        "stop-apps",
+        "fence-source",
+        "prove-caught-up",
+        "promote",
+        "settle",
+        "switch-connections",
+        "start-apps",
+    ];
     for step in steps {
         killed(&bench, "resume mastodon --accept-one-way mastodon", step).await;
     }

@@ -76,15 +76,18 @@ impl Bench {
     async fn world(&self, members: u32) {
         let version = std::env::var("PGMIGRATE_E2E_VERSION").unwrap_or("17".into());
         self.kubectl(&["create", "namespace", &self.namespace], "").expect("a namespace");
-        let source = include_str!("source.yaml").replace("$MEMBERS$", &members.to_string()).replace("$VERSION$", &version);
+        let source =
+            include_str!("source.yaml").replace("$MEMBERS$", &members.to_string()).replace("$VERSION$", &version);
         self.kubectl(&["apply", "-f", "-"], &source).expect("a Zalando cluster");
-        let running = || self.object("postgresqls.acid.zalan.do", SOURCE)["status"]["PostgresClusterStatus"] == "Running";
+        let running =
+            || self.object("postgresqls.acid.zalan.do", SOURCE)["status"]["PostgresClusterStatus"] == "Running";
         self.until("the Zalando cluster runs", running).await;
         let login = format!("mastodon.{SOURCE}.credentials.postgresql.acid.zalan.do");
         let (user, password) = (self.password(&login, "username"), self.password(&login, "password"));
         let rows = include_str!("../../src/lab/world/mastodon.sql").replace("$ROWS$", "2000");
         let load = format!("SET ROLE mastodon; BEGIN; {rows} COMMIT");
-        let psql = ["exec", "-i", SOURCE_POD, "--", "psql", "-U", "postgres", "-d", "mastodon", "-qv", "ON_ERROR_STOP=1"];
+        let psql =
+            ["exec", "-i", SOURCE_POD, "--", "psql", "-U", "postgres", "-d", "mastodon", "-qv", "ON_ERROR_STOP=1"];
         self.kubectl(&psql, &load).expect("the data");
         let pod: Value = self.object("pods", SOURCE_POD);
         let image = pod["spec"]["containers"][0]["image"].as_str().expect("an image");
@@ -100,12 +103,14 @@ impl Bench {
             let app = deployment(name, replicas, writes, image);
             self.kubectl(&["apply", "-f", "-"], &app.to_string()).expect("an app");
         }
-        let up = |name: &str, replicas: u32| self.object("deployments.apps", name)["status"]["readyReplicas"] == replicas;
+        let up =
+            |name: &str, replicas: u32| self.object("deployments.apps", name)["status"]["readyReplicas"] == replicas;
         self.until("every app is ready", || APPS.iter().all(|(name, replicas, _)| up(name, *replicas))).await;
     }
 
     pub fn files(&self, setting: &Setting) {
-        let mut text = setting.migration().replace("namespace: mastodon\n", &format!("namespace: {}\n", self.namespace));
+        let mut text =
+            setting.migration().replace("namespace: mastodon\n", &format!("namespace: {}\n", self.namespace));
         if let Ok(image) = std::env::var("PGMIGRATE_E2E_IMAGE") {
             text = text.replace("    cnpg:\n", &format!("    cnpg:\n      image: {image}\n"));
         }
@@ -150,7 +155,8 @@ impl Bench {
     }
 
     pub fn journal(&self) -> String {
-        let found = self.kubectl(&["get", "configmaps", "-l", "pgmigrate.dev/journal", "-o", "jsonpath={.items[*].data}"], "");
+        let found =
+            self.kubectl(&["get", "configmaps", "-l", "pgmigrate.dev/journal", "-o", "jsonpath={.items[*].data}"], "");
         found.expect("an answer").replace("\\\"", "\"")
     }
 
@@ -202,7 +208,8 @@ impl Bench {
     /// Tokens acknowledged and not there; tokens there more than once.
     async fn audit(&self) -> (Vec<String>, Vec<String>) {
         let ledger = self.ledger();
-        let host = self.object("configmaps", "mastodon-database")["data"]["DB_HOST"].as_str().unwrap_or_default().to_owned();
+        let host =
+            self.object("configmaps", "mastodon-database")["data"]["DB_HOST"].as_str().unwrap_or_default().to_owned();
         let pod = if host == SOURCE { SOURCE_POD } else { TARGET_POD };
         let rows = self.sql(pod, "mastodon", "SELECT token FROM statuses WHERE token IS NOT NULL").await.expect("rows");
         let mut there: HashMap<&str, u32> = HashMap::new();
@@ -270,7 +277,8 @@ const APPS: [(&str, u32, bool); 6] = [
 ];
 
 fn deployment(name: &str, replicas: u32, writes: bool, image: &str) -> Value {
-    let from = |kind: &str, object: &str, key: &str| json!({"name": key, "valueFrom": {kind: {"name": object, "key": key}}});
+    let from =
+        |kind: &str, object: &str, key: &str| json!({"name": key, "valueFrom": {kind: {"name": object, "key": key}}});
     let secret = |key| from("secretKeyRef", "mastodon-db-url", key);
     let config = |key| from("configMapKeyRef", "mastodon-database", key);
     json!({

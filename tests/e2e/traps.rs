@@ -8,7 +8,8 @@ const SECOND: &str = "mastodon-postgresql-1";
 async fn the_leader_was_once_a_replica() {
     let Some(bench) = Bench::up(Setting { members: 2, ..Setting::default() }).await else { return };
     for (from, to) in [(SOURCE_POD, SECOND), (SECOND, SOURCE_POD)] {
-        let follows = || bench.kubectl(&["exec", from, "--", "patronictl", "list"], "").is_ok_and(|l| l.contains("streaming"));
+        let follows =
+            || bench.kubectl(&["exec", from, "--", "patronictl", "list"], "").is_ok_and(|l| l.contains("streaming"));
         bench.until("the other member streams", follows).await;
         let switch = ["exec", from, "--", "patronictl", "switchover", "--leader", from, "--candidate", to, "--force"];
         bench.kubectl(&switch, "").expect("switched over");
