@@ -44,8 +44,10 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         took: Duration,
     },
-    /// The apps are down from now on; the budget is what may pass before the automatic restore.
+    /// The apps are down, `so_far` in an earlier run; the budget is what may pass before the automatic restore.
     OutageBegan {
+        #[serde(serialize_with = "seconds")]
+        so_far: Duration,
         #[serde(serialize_with = "seconds")]
         budget: Duration,
     },

@@ -42,6 +42,9 @@ static RULES: &[Rule] = &[
     rule("coordination.k8s.io", "leases", &["get", "create", "update", "delete"]),
     rule("acid.zalan.do", "postgresqls", &["get", "list", "patch"]),
     rule("postgresql.cnpg.io", "clusters", &["get", "list", "watch", "create", "patch", "delete"]),
+    rule("postgresql.cnpg.io", "poolers", &["get", "create", "patch", "delete"]),
+    rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"]),
+    rule("postgresql.cnpg.io", "scheduledbackups", &["get", "create", "patch"]),
 ];
 
 pub async fn check(world: &World) -> Result<Vec<Finding>> {

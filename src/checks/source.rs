@@ -28,8 +28,9 @@ pub fn check(facts: &Facts) -> Vec<Finding> {
     let source = &facts.source;
     let mut findings = vec![match source.fit() {
         Ok(()) => CHECK.pass(format!(
-            "{} members, leader {}, timeline {}",
+            "{} member{}, leader {}, timeline {}",
             source.members.len(),
+            if source.members.len() == 1 { "" } else { "s" },
             source.leader,
             source.timeline
         )),

@@ -2,6 +2,7 @@ use super::{context::Context, drive::Drive, global::Which};
 use crate::{
     error::{Error, Result},
     journal::{Entry, Journal, Phase, What},
+    runner::{Why, tells},
 };
 
 #[derive(clap::Args)]
@@ -26,7 +27,9 @@ impl Resume {
         if phase == Phase::Cutover && going_back(&journal.entries()) {
             context.ui.say("the way back had begun: finishing it");
             let drive = Drive { context, migration, kube, what: "rollback", again: "resume" };
-            return drive.run(async |runner| runner.restore("resumed").await).await;
+            let failed = failure(&journal.entries());
+            let why = failed.as_deref().map_or(Why::Asked, Why::Failed);
+            return drive.run(async |runner| runner.restore(why, "resumed").await).await;
         }
         let what = phase.to_string();
         let drive = Drive { context, migration, kube, what: &what, again: "resume" };
@@ -39,8 +42,21 @@ impl Resume {
 fn going_back(entries: &[Entry]) -> bool {
     let last = |wanted: fn(&What) -> bool| entries.iter().rev().find(|e| wanted(&e.what)).map(|e| e.seq);
     let undone = last(|what| matches!(what, What::RevertStarted { .. }));
-    let forwards = last(|what| matches!(what, What::PhaseBegan { .. } | What::Restored { .. } | What::Started { .. }));
+    let forwards = last(|what| match what {
+        What::Started { step, .. } => !tells(step),
+        what => matches!(what, What::PhaseBegan { .. } | What::Restored { .. }),
+    });
     undone > forwards
+}
+
+/// The error that began the way back; None: it was asked for.
+fn failure(entries: &[Entry]) -> Option<String> {
+    let this = entries.iter().rev().take_while(|e| !matches!(e.what, What::PhaseBegan { .. }));
+    this.filter_map(|e| match &e.what {
+        What::Failed { step, error } if !tells(step) => Some(error.clone()),
+        _ => None,
+    })
+    .next()
 }
 
 #[cfg(test)]
@@ -54,6 +70,7 @@ mod tests {
         let began = What::PhaseBegan { phase: Phase::Cutover };
         let started = What::Started { step: "stop-apps".into(), receipt: Value::Null };
         let undoing = What::RevertStarted { step: "stop-apps".into() };
+        let told = What::Started { step: "script-on-failure".into(), receipt: Value::Null };
         let restored = What::Restored { reason: "asked for".into() };
         let back = |whats: &[&What]| {
             let entry = |(n, what): (usize, &&What)| Entry {
@@ -67,7 +84,8 @@ mod tests {
         assert!(!back(&[]));
         assert!(!back(&[&began, &started]));
         assert!(back(&[&began, &started, &undoing]));
-        assert!(!back(&[&began, &started, &undoing, &restored]));
+        assert!(back(&[&began, &started, &undoing, &told]));
+        assert!(!back(&[&began, &started, &undoing, &told, &restored]));
         assert!(!back(&[&began, &started, &undoing, &restored, &began]));
     }
 }

@@ -3,7 +3,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     facts::{Facts, cnpg},
     journal::{Journal, Phase},
-    runner::Runner,
+    runner::{Runner, Why},
     spec::Migration,
     step::World,
 };
@@ -42,7 +42,7 @@ impl Rollback {
             if runner.may_be_past_one_way().await {
                 return Err(self.refuse(runner).await);
             }
-            runner.restore("asked for").await?;
+            runner.restore(Why::Asked, "asked for").await?;
             if self.remove_target { runner.remove().await } else { Ok(()) }
         };
         drive.run(work).await?;

@@ -120,7 +120,7 @@ pub async fn once(
     deadline: Duration,
 ) -> Result<Option<HookOutcome>> {
     if !hook.changes {
-        return steps::hook::run(world, script, hook.name, Arc::new(NoCalls), deadline).await;
+        return steps::hook::run(world, script, hook.name, None, Arc::new(NoCalls), deadline).await;
     }
     let ends = Arc::new(Ends { world: world.clone() });
     let (events, cancel) = (world.events.clone(), world.cancel.clone());

@@ -42,7 +42,7 @@ pub struct Call {
 }
 
 impl Record {
-    const NEVER: Record = Record {
+    pub(super) const NEVER: Record = Record {
         standing: Standing::Never,
         receipt: Value::Null,
         evidence: Value::Null,

@@ -4,7 +4,10 @@
 //! second writer is refused by the API server even if it believes that it holds the lock. A ConfigMap that
 //! would outgrow [`SEGMENT`] is left and the next one created: the journal has no size limit, an object has.
 
-use super::{Entry, State, What};
+use super::{
+    Entry, State, What,
+    state::{Record, Standing},
+};
 use crate::{
     error::{Context, Error, Kind as ErrorKind, Result},
     kube::{self, Kube, kind::CONFIG_MAP},
@@ -86,14 +89,20 @@ impl Journal {
         self.entries.lock().expect("entries lock").is_empty()
     }
 
-    /// Receipt of a step, Null if it never started.
+    /// Receipt of a step; Null if it never started or was taken back.
     pub fn receipt(&self, step: &str) -> Value {
-        self.state.lock().expect("state lock").step(step).receipt.clone()
+        self.standing(step).receipt
     }
 
     /// Evidence of a step that is done, Null otherwise.
     pub fn evidence(&self, step: &str) -> Value {
-        self.state.lock().expect("state lock").step(step).evidence.clone()
+        self.standing(step).evidence
+    }
+
+    /// What was true before a way back says nothing about the world after it.
+    fn standing(&self, step: &str) -> Record {
+        let record = self.state.lock().expect("state lock").step(step).clone();
+        if record.standing == Standing::Reverted { Record::NEVER } else { record }
     }
 
     /// Writes entries in one go; returns when the API server has them.

@@ -139,7 +139,7 @@ async fn talk(stream: Stream, request: http::Request<Full<Bytes>>) -> Result<(u1
     let exchange = async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
+        let body = whole(response.into_body()).await?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
     let mut exchange = std::pin::pin!(exchange);
@@ -151,4 +151,19 @@ async fn talk(stream: Stream, request: http::Request<Full<Bytes>>) -> Result<(u1
             Err(error) => Err(error),
         },
     }
+}
+
+/// The body up to its end. Patroni gives no length and closes the connection, and the kubelet passes that on a second
+/// later (seen with containerd 1.6): a JSON object is over with its last brace.
+async fn whole(mut body: hyper::body::Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.trim_ascii_end().ends_with(b"}") && serde_json::from_slice::<serde_json::Map<_, _>>(&bytes).is_ok() {
+            break;
+        }
+    }
+    Ok(bytes)
 }

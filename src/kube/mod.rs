@@ -2,6 +2,7 @@
 
 mod ask;
 mod config;
+pub mod dialogue;
 pub mod exec;
 pub mod flags;
 pub mod forward;

@@ -11,28 +11,21 @@ use crate::{
     error::{Error, Result},
     kube::{
         Kube,
-        exec::{Process, last_lines},
+        dialogue::{Dialogue, token},
     },
 };
 use futures::future::BoxFuture;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 
 /// Both operators' name for it.
 const CONTAINER: &str = "postgres";
 /// exec, psql's start and login together.
 const CONNECT: Duration = Duration::from_secs(20);
 
-type Lines = BufReader<Box<dyn AsyncRead + Send + Unpin>>;
-
 pub struct Session {
-    pub(crate) process: Process,
-    stdout: Lines,
-    stderr: Lines,
+    dialogue: Dialogue,
     pub(super) place: String,
     pub(super) prepared: Prepared,
-    /// A statement is under way; found set, its caller went away and the streams are out of step.
-    busy: bool,
 }
 
 /// `psql -U postgres -XAtq -d database` in container `postgres` of the pod.
@@ -46,10 +39,8 @@ pub async fn connect(kube: &Kube, pod: &str, database: &str) -> Result<Db> {
     let place = format!("pod {pod}, database {database}");
     // Boxed: the compiler cannot prove the nested futures Send inside a step's otherwise.
     let opening: BoxFuture<'_, Result<Db>> = Box::pin(async {
-        let mut process = kube.spawn(pod, CONTAINER, &argv).await?;
-        let stdout = BufReader::new(std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty())));
-        let stderr = BufReader::new(std::mem::replace(&mut process.stderr, Box::new(tokio::io::empty())));
-        let mut session = Session { process, stdout, stderr, place, prepared: Prepared::new(), busy: false };
+        let dialogue = Dialogue::new(kube.spawn(pod, CONTAINER, &argv).await?);
+        let mut session = Session { dialogue, place, prepared: Prepared::new() };
         session.text("SELECT 1").await?;
         Ok(Db::Pod(session))
     });
@@ -67,53 +58,17 @@ fn conninfo_value(text: &str) -> String {
 impl Session {
     /// One simple Query; what psql printed of it, which is the last result before psql 15 and all results from then on.
     pub(super) async fn text(&mut self, statements: &str) -> Result<String> {
-        if self.busy {
-            return Err(Error::bug(format!("the session to {} was left in the middle of a statement", self.place)));
-        }
-        self.busy = true;
-        let token = format!("pgm-{}", uuid::Uuid::new_v4().simple());
+        let token = token();
         let input = format!("{}\n\\echo {token} :ERROR :LAST_ERROR_SQLSTATE\n\\warn {token}\n", sendable(statements));
-        let (said, errors) = self.exchange(&input, &token).await;
-        self.busy = false;
-        let ((said, end), errors) = match (said, errors) {
-            (Ok(said), Ok((errors, _))) => (said, errors),
-            (_, errors) => {
-                let last = errors.map_or_else(|cut| cut, |(errors, _)| errors);
-                return Err(Error::failed(format!("the session to {} ended: {}", self.place, last_words(&last))));
-            }
-        };
-        let mut end = end.split_whitespace();
+        let said = self.dialogue.ask(&input, &token).await;
+        let said = said.map_err(|why| Error::failed(format!("the session to {} ended: {why}", self.place)))?;
+        let mut end = said.end.split_whitespace();
         match (end.next(), end.next()) {
             (Some("true"), code) => {
-                Err(Error::failed("the statement failed").cause(read_error(&errors, code.unwrap_or_default())))
+                Err(Error::failed("the statement failed").cause(read_error(&said.stderr, code.unwrap_or_default())))
             }
-            _ => Ok(said),
+            _ => Ok(said.stdout),
         }
-    }
-
-    /// stdout and stderr up to the token.
-    async fn exchange(&mut self, input: &str, token: &str) -> (Until, Until) {
-        let writing = async {
-            self.process.stdin.write_all(input.as_bytes()).await?;
-            self.process.stdin.flush().await
-        };
-        let reading = async { tokio::join!(until(&mut self.stdout, token), until(&mut self.stderr, token)) };
-        let mut reading = std::pin::pin!(reading);
-        // At once: psql may print before it has read all. A session that has ended takes no more input, and never says so;
-        // its outputs do.
-        tokio::select! {
-            said = &mut reading => said,
-            _ = writing => reading.await,
-        }
-    }
-}
-
-/// Why a session ended, from all that came on stderr since.
-fn last_words(text: &str) -> String {
-    match text.lines().find_map(|line| line.split_once("FATAL:  ")) {
-        Some((_, why)) => why.to_string(),
-        None if text.trim().is_empty() => "the stream was cut".to_string(),
-        None => last_lines(text, 3),
     }
 }
 
@@ -124,25 +79,6 @@ fn sendable(statements: &str) -> String {
         return "ROLLBACK;".to_string();
     }
     format!("SELECT {} \\gexec", Literal::new(statements))
-}
-
-type Until = Result<(String, String), String>;
-
-/// What came before the line that begins with the token, and that line's rest; Err: all that came before the stream ended.
-async fn until(lines: &mut Lines, token: &str) -> Until {
-    let mut text = Vec::new();
-    loop {
-        let start = text.len();
-        match lines.read_until(b'\n', &mut text).await {
-            Ok(read) if read > 0 => {}
-            _ => return Err(String::from_utf8_lossy(&text).into_owned()),
-        }
-        if let Some(rest) = text[start..].strip_prefix(token.as_bytes()) {
-            let rest = String::from_utf8_lossy(rest).trim().to_string();
-            text.truncate(start);
-            return Ok((String::from_utf8_lossy(&text).trim_end_matches('\n').to_string(), rest));
-        }
-    }
 }
 
 /// psql's error text, by its parts; LINE, CONTEXT and the like are left out because they quote the statement.

@@ -1,6 +1,6 @@
 //! The loop backwards: automatic restore, rollback, and taking away what prepare made.
 
-use super::Runner;
+use super::{Runner, Why};
 use crate::{
     error::{Error, Kind, Result},
     event::{Event, Events},
@@ -17,12 +17,15 @@ use tokio_util::sync::CancellationToken;
 const TRIES: u32 = 5;
 
 impl Runner {
-    /// Undoes the cutover's steps, newest first. Every step is tried even if one fails.
-    pub async fn restore(&mut self, reason: &str) -> Result<()> {
+    /// Undoes the cutover's steps, newest first, every one even if one fails; then the script is told.
+    pub async fn restore(&mut self, why: Why<'_>, reason: &str) -> Result<()> {
         let title = format!("restore {}: the app goes back to the source", self.world.migration.name);
         self.forget_looks();
         self.undo(Phase::Cutover, title).await?;
         self.outage = None;
+        if self.world.journal.state().has_begun(Phase::Cutover) {
+            self.tell_script(&why).await;
+        }
         self.unwritten.push(What::Restored { reason: reason.to_string() });
         self.flush().await
     }

@@ -3,8 +3,10 @@
 mod back;
 mod decide;
 mod open;
+mod told;
 
 pub use open::open;
+pub use told::{Why, tells};
 
 use crate::{
     error::{Context, Error, Kind, Result},
@@ -49,14 +51,10 @@ impl Runner {
         let steps = self.plan.steps(phase).to_vec();
         let title = format!("{phase} {}", self.world.migration.name);
         self.world.events.send(Event::Began { title, steps: steps.len() });
-        let state = self.world.journal.state();
-        if !state.has_begun(phase) {
+        if !self.world.journal.state().has_begun(phase) {
             self.unwritten.push(What::PhaseBegan { phase });
         }
-        self.past_one_way.store(phase == Phase::Cutover && self.one_way_stands(), Ordering::SeqCst);
-        if state.has_begun(phase) && state.outage_millis.is_none() {
-            self.outage = state.outage_began.and_then(since);
-        }
+        self.past_one_way.store(phase == Phase::Cutover && self.may_be_past_one_way().await, Ordering::SeqCst);
         for (number, step) in steps.iter().enumerate() {
             if let Err(error) = self.step(phase, number + 1, step).await {
                 return Err(self.failed(phase, step, error).await);
@@ -71,8 +69,9 @@ impl Runner {
         self.safe_point()?;
         let state = self.world.journal.state();
         let record = state.step(&id);
-        let observed = self.observe(phase, step, record.standing).await;
-        match decide(step.hazard(), record.standing, &observed) {
+        let standing = self.standing(phase, number, step, record.standing);
+        let observed = self.observe(phase, step, standing).await;
+        match decide(step.hazard(), standing, &observed) {
             Action::Skip => {
                 self.world.events.send(Event::StepSkipped { id, title, why: "done before".into() });
                 return Ok(());
@@ -96,7 +95,7 @@ impl Runner {
             Action::Apply | Action::Reapply => {}
         }
         self.world.events.send(Event::StepStarted { number, id: id.clone(), title: title.clone() });
-        let receipt = match record.standing {
+        let receipt = match standing {
             Standing::Started | Standing::Failed | Standing::Done | Standing::Reverting
                 if step.hazard() != Hazard::ReadOnly =>
             {
@@ -117,16 +116,32 @@ impl Runner {
         Ok(())
     }
 
-    /// In a cutover the journal's "done" is history: later steps may have undone it on purpose (apps started again).
+    /// The journal's word as far as it still counts. What an earlier run only looked at may be otherwise by now: while
+    /// there is a way back it is looked at again, except what belongs before the window, once the apps are down.
+    fn standing(&self, phase: Phase, number: usize, step: &Arc<dyn Step>, standing: Standing) -> Standing {
+        let window = self.plan.steps(phase).iter().take(number).any(|step| step.outage() == Outage::Begins);
+        let again = self.may_go_back(phase) && (window || self.outage.is_none());
+        match standing {
+            Standing::Done | Standing::Found if again && step.hazard() == Hazard::ReadOnly => Standing::Never,
+            standing => standing,
+        }
+    }
+
+    /// Beyond the point of no return, and in finalize, the journal's "done" is history: later steps have undone it on
+    /// purpose (apps started again). Before it, somebody may have: every step is looked at.
     async fn observe(&self, phase: Phase, step: &Arc<dyn Step>, standing: Standing) -> Observed {
         let settled = matches!(standing, Standing::Done | Standing::Found);
         if step.hazard() == Hazard::ReadOnly {
             return Observed::Absent;
         }
-        if settled && phase != Phase::Prepare {
+        if settled && phase != Phase::Prepare && !self.may_go_back(phase) {
             return Observed::Done;
         }
         self.look(step).await
+    }
+
+    fn may_go_back(&self, phase: Phase) -> bool {
+        phase == Phase::Cutover && !self.past_one_way.load(Ordering::SeqCst)
     }
 
     async fn look(&self, step: &Arc<dyn Step>) -> Observed {
@@ -207,7 +222,7 @@ impl Runner {
             self.outage = Some(Instant::now());
             self.unwritten.push(What::OutageBegan);
             let budget = self.world.migration.guardrails.downtime_budget;
-            self.world.events.send(Event::OutageBegan { budget });
+            self.world.events.send(Event::OutageBegan { so_far: Duration::ZERO, budget });
         }
     }
 
@@ -234,34 +249,37 @@ impl Runner {
         // The lost lock and the unreachable API refuse this too: the restore below says so in its own words.
         let written = self.flush().await;
         let kind = error.kind;
-        let failed = |kind, cause: Error| Error {
+        // The remedy of the cause comes first, then the command that goes on.
+        let failed = |kind, cause: Error, next: String| Error {
             kind,
             what: format!("step '{title}' failed"),
-            hint: None,
+            hint: Some(match &cause.hint {
+                Some(remedy) => format!("{remedy}\n{next}"),
+                None => next,
+            }),
             cause: Some(Box::new(cause)),
         };
         if kind == Kind::Locked || matches!(&written, Err(e) if e.kind == Kind::Locked) {
-            return failed(Kind::Locked, error).hint(format!("kubectl pgmigrate status {name}"));
+            return failed(Kind::Locked, error, format!("kubectl pgmigrate status {name}"));
         }
         if phase != Phase::Cutover {
             let kind = if matches!(kind, Kind::Interrupted | Kind::Human | Kind::Check) { kind } else { Kind::Stopped };
-            return failed(kind, error).hint(format!("kubectl pgmigrate {phase} {name}"));
+            return failed(kind, error, format!("kubectl pgmigrate {phase} {name}"));
         }
         if self.may_be_past_one_way().await {
             let kind = if kind == Kind::Human { Kind::Human } else { Kind::Stopped };
-            return failed(kind, error).hint(format!("kubectl pgmigrate resume {name}"));
+            return failed(kind, error, format!("kubectl pgmigrate resume {name}"));
         }
         let reason = format!("{title}: {}", error.chain());
-        match self.restore(&reason).await {
+        match self.restore(Why::Failed(&reason), &reason).await {
             Ok(()) => {
                 let kind = if matches!(kind, Kind::Interrupted | Kind::Check) { kind } else { Kind::Failed };
-                failed(kind, error).hint(format!(
-                    "the app is back on the source; when the cause is gone: kubectl pgmigrate cutover {name}"
-                ))
+                let next = "the app is back on the source; when the cause is gone: kubectl pgmigrate cutover";
+                failed(kind, error, format!("{next} {name}"))
             }
             Err(undo) => {
                 self.world.events.warn(format!("the way back failed: {}", undo.chain()));
-                failed(Kind::RollbackIncomplete, error).hint(format!("kubectl pgmigrate rollback {name}"))
+                failed(Kind::RollbackIncomplete, error, format!("kubectl pgmigrate rollback {name}"))
             }
         }
     }
@@ -293,10 +311,4 @@ fn words(seen: &Observed) -> String {
         Observed::Done => "done".into(),
         Observed::Unknown(why) => format!("unknown: {why}"),
     }
-}
-
-/// A wall-clock moment of the journal on this process's clock.
-fn since(at: jiff::Timestamp) -> Option<Instant> {
-    let age = jiff::Timestamp::now().duration_since(at);
-    Instant::now().checked_sub(Duration::try_from(age).unwrap_or_default())
 }

@@ -3,18 +3,21 @@
 use super::Runner;
 use crate::{
     error::{Context, Error, Kind, Result},
-    event::Events,
+    event::{Event, Events},
     facts::{self, Facts},
-    journal::{Fingerprint, Journal, What},
+    journal::{Fingerprint, Journal, Phase, What},
     kube::Kube,
     sessions::Sessions,
     spec::Migration,
     step::World,
     strategy,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +71,21 @@ pub async fn open(migration: Migration, kube: Kube, events: Events, stop: Cancel
             cancel.cancel();
         }
     });
-    Ok(Runner { world, plan, lock, stop, past_one_way, outage: None, removed: false, unwritten: Vec::new() })
+    let outage = outage(&world);
+    Ok(Runner { world, plan, lock, stop, past_one_way, outage, removed: false, unwritten: Vec::new() })
+}
+
+/// An outage that an earlier run began and nobody has ended, on this process's clock.
+fn outage(world: &World) -> Option<Instant> {
+    let state = world.journal.state();
+    if !state.has_begun(Phase::Cutover) || state.outage_millis.is_some() {
+        return None;
+    }
+    let so_far = jiff::Timestamp::now().duration_since(state.outage_began?);
+    let so_far = Duration::try_from(so_far).unwrap_or_default();
+    let budget = world.migration.guardrails.downtime_budget;
+    world.events.send(Event::OutageBegan { so_far, budget });
+    Instant::now().checked_sub(so_far)
 }
 
 fn fingerprint(migration: &Migration, source_system: &str) -> Fingerprint {

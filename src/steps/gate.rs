@@ -1,8 +1,11 @@
 //! The gate in front of the window: what would make it long or make it fail is looked for while the apps are up.
 //!
-//! It also opens the SQL sessions that the window uses, and checkpoints the source, so that the shutdown has less to write.
+//! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less to write.
 
-use super::{ends, replica::streaming};
+use super::{
+    ends, keepers,
+    replica::{control, fence_source, streaming},
+};
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::{cnpg, server},
@@ -22,7 +25,10 @@ impl Step for Gate {
     fn describe(&self) -> Description {
         Description {
             title: "look whether the window may open".into(),
-            details: "operator ready, no long or prepared transaction, lag small; opens sessions; looks only".into(),
+            details:
+                "operator ready, nobody who would start the apps again, no long or prepared transaction, lag small; \
+                      opens sessions; looks only"
+                    .into(),
             objects: vec![],
         }
     }
@@ -40,6 +46,7 @@ impl Step for Gate {
         if let cnpg::Operator::NotReady { why, .. } = cnpg::operator(&world.kube).await {
             return Err(refuse(format!("the CNPG operator is not ready: {why}")));
         }
+        keepers::look(world).await?;
         let mut source = ends::source(world).await?;
         for t in server::transactions(&mut source).await? {
             if t.kind == "prepared" && guard.prepared_transactions == 0 {
@@ -61,27 +68,17 @@ impl Step for Gate {
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
         let mut note = "nothing in the way".to_string();
         if world.migration.strategy == Strategy::Replica {
-            let application = format!("pgmigrate-{}", world.migration.target.cluster);
-            let sent = streaming::sender(&mut source, &application).await?;
-            match (sent.state.as_deref(), sent.lag) {
-                (Some("streaming"), Some(lag)) if lag <= guard.lag_before as i64 => {
-                    note = format!("target {lag} bytes behind")
-                }
-                (Some("streaming"), lag) => {
-                    return Err(refuse(format!(
-                        "the target is {} bytes behind, {} allowed",
-                        lag.unwrap_or(-1),
-                        guard.lag_before
-                    )));
-                }
-                _ => return Err(refuse("the target does not stream from the source".to_string())),
-            }
+            note = streaming::close_behind(world, &mut source).await?;
             let mut target = ends::target(world).await?;
             let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
             if pending > 0 {
                 return Err(refuse(format!("{pending} settings of the target wait for a restart")));
             }
             ends::keep_target(world, target).await;
+            let leader = control::read(world, &fence_source::pod(world).await?).await?;
+            if leader.state != "in production" {
+                return Err(refuse(format!("the source's control file says '{}'", leader.state)));
+            }
         }
         ends::keep_source(world, source).await;
         Ok(json!({ "note": note }))

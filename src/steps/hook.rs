@@ -6,7 +6,7 @@
 use crate::{
     error::{Error, Kind, Result},
     facts::{cnpg, zalando},
-    journal::What,
+    journal::{Standing, What},
     postgres::Db,
     script::{
         self, HookOutcome, Recorder, Replay, Side, Verdict,
@@ -38,11 +38,23 @@ impl Hook {
     }
 }
 
+/// The name in the journal: `script-on-failure`.
+pub fn id(name: &str) -> String {
+    format!("script-{}", name.replace('_', "-"))
+}
+
 /// The journal as a script's host writes it.
-struct Calls {
+pub struct Calls {
     world: World,
     step: String,
     next: AtomicU32,
+}
+
+impl Calls {
+    /// The calls of the step of this id, which has begun.
+    pub fn of(world: &World, step: &str) -> Calls {
+        Calls { world: world.clone(), step: step.into(), next: AtomicU32::new(0) }
+    }
 }
 
 #[async_trait::async_trait]
@@ -119,11 +131,12 @@ pub fn counting(world: &World) -> Counting {
     }
 }
 
-/// Runs a hook for real; None when the script has no such function.
+/// Runs a hook for real; None when the script has no such function. `error` is `m.error`, for `on_failure`.
 pub async fn run(
     world: &World,
     script: &Script,
     name: &str,
+    error: Option<&str>,
     calls: Arc<dyn Recorder>,
     deadline: Duration,
 ) -> Result<Option<HookOutcome>> {
@@ -131,7 +144,10 @@ pub async fn run(
     let live =
         Live::new(world.kube.clone(), world.migration.clone(), ends, calls, world.events.clone(), world.cancel.clone());
     let host = Arc::new(live.counting(counting(world)));
-    let facts = script::facts(&world.migration);
+    let mut facts = script::facts(&world.migration);
+    if let Some(error) = error {
+        facts["error"] = json!(error);
+    }
     script::run_hook(script, name, facts, host, world.cancel.clone(), deadline).await
 }
 
@@ -151,7 +167,7 @@ impl Recorder for NoCalls {
 #[async_trait::async_trait]
 impl Step for Hook {
     fn id(&self) -> String {
-        format!("script-{}", self.name.replace('_', "-"))
+        id(self.name)
     }
     fn describe(&self) -> Description {
         Description {
@@ -166,12 +182,15 @@ impl Step for Hook {
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }
-    async fn observe(&self, _world: &World) -> Result<Observed> {
-        Ok(if self.ended.load(Ordering::SeqCst) { Observed::Done } else { Observed::Absent })
+    async fn observe(&self, world: &World) -> Result<Observed> {
+        // What it asked of apps that were up can't be asked again once they are down.
+        let standing = world.journal.state().step(&self.id()).standing;
+        let passed = self.name == "before_cutover" && standing == Standing::Done;
+        Ok(if passed || self.ended.load(Ordering::SeqCst) { Observed::Done } else { Observed::Absent })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        let calls = Calls { world: world.clone(), step: self.id(), next: AtomicU32::new(0) };
-        let outcome = run(world, &self.script, self.name, Arc::new(calls), self.deadline()).await?;
+        let calls = Calls::of(world, &self.id());
+        let outcome = run(world, &self.script, self.name, None, Arc::new(calls), self.deadline()).await?;
         self.ended.store(true, Ordering::SeqCst);
         let verdicts = outcome.map(|outcome| outcome.verdicts).unwrap_or_default();
         let bad: Vec<String> = verdicts

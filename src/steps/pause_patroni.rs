@@ -6,11 +6,15 @@
 
 use crate::{
     error::{Error, Result},
+    facts::zalando,
     patroni,
     step::*,
+    steps::replica::fence_source,
 };
 use serde_json::json;
 use std::time::Duration;
+
+pub const ID: &str = "pause-patroni";
 
 pub struct PausePatroni {
     /// The Zalando cluster.
@@ -38,7 +42,7 @@ async fn unpaused(world: &World, pods: &[String]) -> Result<Vec<String>> {
 #[async_trait::async_trait]
 impl Step for PausePatroni {
     fn id(&self) -> String {
-        "pause-patroni".into()
+        ID.into()
     }
     fn describe(&self) -> Description {
         Description {
@@ -74,7 +78,9 @@ impl Step for PausePatroni {
         loop {
             let left = unpaused(world, &pods).await?;
             if left.is_empty() {
-                return Ok(json!({ "members": pods }));
+                // From here on Patroni changes no leader: looked up before the window, for the fence.
+                let source = zalando::source(&world.kube, &self.source).await?;
+                return Ok(json!({ "members": pods, "leader": fence_source::receipt(&source) }));
             }
             world.events.detail(format!("waiting for {} to see the pause", left.join(", ")));
             world.sleep(Duration::from_millis(200)).await?;

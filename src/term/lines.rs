@@ -50,7 +50,10 @@ pub(super) fn words(event: &Event, collected: &Collected) -> String {
         Event::StepSkipped { title, why, .. } => format!("skip      {title}: {why}"),
         Event::StepFailed { title, error, .. } => format!("FAILED    {title}: {error}"),
         Event::StepReverted { title, took, .. } => format!("undone    {title} ({:.2} s)", took.as_secs_f64()),
-        Event::OutageBegan { budget } => format!("outage    begins; back by itself after {} s", budget.as_secs()),
+        Event::OutageBegan { so_far: Duration::ZERO, budget } => {
+            format!("outage    begins; back by itself after {} s", budget.as_secs())
+        }
+        Event::OutageBegan { so_far, .. } => format!("outage    goes on: {:.2} s so far", so_far.as_secs_f64()),
         Event::OutageEnded { took } => format!("outage    ended: {:.2} s", took.as_secs_f64()),
         Event::Log { text } => format!("log       {text}"),
         Event::Warning { text } => format!("warning   {text}"),

@@ -55,9 +55,9 @@ impl Collected {
                 self.push(self.steps.len() + 1, id, title, Outcome::Skipped);
                 self.end(id, title, Outcome::Skipped, None, Some(why.clone()));
             }
-            Event::OutageBegan { budget } => {
+            Event::OutageBegan { so_far, budget } => {
                 self.budget = Some(*budget);
-                self.down_since = Some(Instant::now());
+                self.down_since = Instant::now().checked_sub(*so_far);
             }
             Event::OutageEnded { took } => {
                 self.outage = Some(*took);

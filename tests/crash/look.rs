@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-const LEADER: &str = "mastodon-postgresql-0";
+pub const LEADER: &str = "mastodon-postgresql-0";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -76,9 +76,14 @@ impl Bench {
     }
 
     /// Asks the source's server.
-    async fn source(&self, query: &str) -> String {
+    pub async fn source(&self, query: &str) -> String {
+        self.ask(LEADER, query).await
+    }
+
+    /// Asks the server of a pod, as its superuser.
+    pub async fn ask(&self, pod: &str, query: &str) -> String {
         let argv = ["psql", "-U", "postgres", "-d", "postgres", "-XAtc", query];
-        let answer = self.kube.exec_ok(LEADER, "postgres", &argv, Duration::from_secs(20)).await;
+        let answer = self.kube.exec_ok(pod, "postgres", &argv, Duration::from_secs(20)).await;
         answer.unwrap_or_else(|error| panic!("{query}: {}", error.chain()))
     }
 

@@ -9,6 +9,7 @@ mod look;
 use bench::{Bench, done, say};
 use kill::{Cut, Point};
 use look::{Shape, agree};
+use pgmigrate::patroni;
 use std::time::Instant;
 
 const CUTOVER: &[&str] = &["cutover", "mastodon", "--accept-one-way", "mastodon"];
@@ -121,6 +122,26 @@ async fn restore_cut(strategy: &str) {
     bench.nothing_lost().await;
     let (count, took) = (all.len(), began.elapsed().as_secs_f64());
     say(format!("{strategy}: automatic restore killed at {count} points and finished, in {took:.0} s"));
+    bench.down().await;
+}
+
+/// The runner is lost with the proof in the journal and the promotion not made. Meanwhile somebody starts the source and an
+/// app, and rows are written: what was proved holds no more, so it is done and proved anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_world_changed_meanwhile() {
+    let Some(bench) = Bench::up("replica").await else { return };
+    done(bench.run(PREPARE).await);
+    bench.killed(CUTOVER, &Point { step: "promote".into(), cut: Cut::Started }).await;
+    patroni::restart(&bench.kube, look::LEADER).await.expect("the source runs");
+    bench.source("CREATE ROLE written_meanwhile").await;
+    let scaled = |app: &mut serde_json::Value| app["spec"]["replicas"] = 1.into();
+    bench.lab.store.update("deployments.apps", "mastodon", "mastodon-web", scaled).expect("an app");
+    bench.writes().await;
+    done(bench.run(RESUME).await);
+    bench.writes().await;
+    bench.nothing_lost().await;
+    let there = "SELECT count(*) FROM pg_roles WHERE rolname = 'written_meanwhile'";
+    assert_eq!(bench.ask("database-cnpg-1", there).await.trim(), "1", "the target has what was written meanwhile");
     bench.down().await;
 }
 

@@ -4,48 +4,6 @@ use pgmigrate::lab::faults::{Moment, Runner, on};
 use serde_json::json;
 use std::time::Duration;
 
-/// A hook fails for as long as an account of its name exists: the script itself must not change once a migration began.
-const TROUBLE: &str = r#"
-fn asked_for(hook) { sql("target", "select count(*)::int as n from accounts where username = $1", [hook])[0].n > 0 }
-fn stop_apps(m) { if asked_for("stop_apps") { throw "boom in stop_apps"; } }
-fn before_promote(m) { if asked_for("before_promote") { refuse("not tonight"); } }
-fn after_promote(m) { if asked_for("after_promote") { throw "boom in after_promote"; } }
-fn start_apps(m) { if asked_for("start_apps") { throw "boom in start_apps"; } }
-"#;
-
-fn trouble(hook: &str) -> String {
-    format!("INSERT INTO accounts (username) VALUES ('{hook}')")
-}
-
-fn calm(hook: &str) -> String {
-    format!("DELETE FROM accounts WHERE username = '{hook}'")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_script_fails_at_each_hook() {
-    let Some(bench) = Bench::up(Setting::default().script(TROUBLE)).await else { return };
-    let _ = bench.prepare().await;
-    for (hook, why) in [("stop_apps", "boom in stop_apps"), ("before_promote", "not tonight")] {
-        bench.at_source(&trouble(hook)).await;
-        let failed = bench.cutover().await.says(why).says("back on the source");
-        assert!(matches!(failed.code, Some(1 | 3)), "{failed}");
-        bench.on_source().await;
-        assert_eq!(bench.at_target("SELECT pg_is_in_recovery()").await, "t");
-        bench.at_source(&calm(hook)).await;
-        bench.follows().await;
-    }
-    for hook in ["after_promote", "start_apps"] {
-        bench.at_source(&trouble(hook)).await;
-    }
-    let _ = bench.cutover().await.code(4).says("boom in after_promote").says("resume mastodon");
-    bench.at_target(&calm("after_promote")).await;
-    let _ = bench.run("resume mastodon").await.code(4).says("boom in start_apps");
-    bench.at_target(&calm("start_apps")).await;
-    let _ = bench.run("resume mastodon").await.code(0);
-    bench.on_target().await;
-    bench.lab.stop().await;
-}
-
 /// An app that does not stop when asked, for as long as its grace period.
 async fn stuck(bench: &Bench) {
     let name = "mastodon-sidekiq-scheduler";
@@ -163,11 +121,13 @@ async fn a_value_that_somebody_edited_meanwhile_is_kept() {
     // Another name of the source.
     let theirs = json!("mastodon-postgresql.mastodon.svc");
     bench.change("configmaps", "mastodon-database", |map| map["data"]["DB_HOST"] = theirs.clone());
+    bench.change("secrets", "mastodon-db-url", |secret| secret["data"]["OTHER"] = json!("b3RoZXI="));
     // Its lock expires by itself; nobody waits for that at night.
     let _ = bench.run("unlock mastodon --yes").await.code(0);
     let back = bench.run("rollback mastodon").await.code(0);
     let _ = back.says("somebody has changed DB_HOST");
     assert_eq!(bench.object("configmaps", "mastodon-database")["data"]["DB_HOST"], theirs);
+    assert_eq!(bench.object("secrets", "mastodon-db-url")["data"]["OTHER"], "b3RoZXI=", "a key that is not ours");
     bench.apps_are_up();
     bench.nothing_lost().await;
     bench.lab.stop().await;

@@ -41,6 +41,8 @@ pub struct Setting {
     pub edits: Vec<(&'static str, &'static str)>,
     /// Added to the script.
     pub script: &'static str,
+    /// `script` is all there is: the example's is left out.
+    pub alone: bool,
     /// Members of the Zalando cluster; 0 stands for 1.
     pub members: u32,
 }
@@ -54,6 +56,10 @@ impl Setting {
     }
     pub fn script(self, script: &'static str) -> Setting {
         Setting { script, ..self }
+    }
+    /// A script in place of the example's.
+    pub fn own_script(self, script: &'static str) -> Setting {
+        Setting { script, alone: true, ..self }
     }
 }
 
@@ -89,7 +95,7 @@ impl Bench {
             assert!(text.contains(from), "{from:?} is not in the example");
             text = text.replace(from, to);
         }
-        let script = include_str!("../../scripts/mastodon/mastodon.rhai");
+        let script = if setting.alone { "" } else { include_str!("../../scripts/mastodon/mastodon.rhai") };
         self.write("mastodon.yaml", &text);
         self.write("mastodon.rhai", &format!("{script}\n{}", setting.script));
     }

@@ -1,9 +1,10 @@
-//! The source's server stopped and looked at from inside its pod.
+//! The source's server stopped and looked at from inside its pod, in a shell that is open before the window.
 //!
 //! Spilo's exec is root, who may not run PostgreSQL's programs; a hardened Spilo's exec is `postgres` already.
 
 use crate::{
-    error::{Context, Result},
+    error::{Context, Error, Result},
+    kube::exec::last_lines,
     postgres::controldata::ControlData,
     step::World,
 };
@@ -15,20 +16,29 @@ bin=/usr/lib/postgresql/$v/bin; [ -x "$bin/pg_ctl" ] || bin=$(dirname "$(command
 run() { if [ "$(id -u)" = 0 ]; then su postgres -c "$*"; else sh -c "$*"; fi; }
 export LC_ALL=C
 "#;
+const READ: &str = r#""$bin/pg_controldata" "$PGDATA""#;
+/// A server that is stopped already is left as it is.
+const STOP: &str = r#"if run "$bin/pg_ctl -D '$PGDATA' status" >/dev/null; then
+  run "$bin/pg_ctl -D '$PGDATA' stop -m fast -w -t 90" >&2 || exit 1
+fi
+"#;
 
 pub async fn read(world: &World, pod: &str) -> Result<ControlData> {
-    let script = format!("{AS_SERVER}\"$bin/pg_controldata\" \"$PGDATA\"");
-    let text = world.kube.exec_ok(pod, "postgres", &["sh", "-c", &script], Duration::from_secs(20)).await;
-    ControlData::parse(&text.with_context(|| format!("read the control file of pod {pod}"))?)
+    let read = run(world, pod, READ, Duration::from_secs(20)).await;
+    read.with_context(|| format!("read the control file of pod {pod}"))
 }
 
 /// Fast shutdown (disconnects clients, writes the shutdown checkpoint, waits for standbys to have it), then the control
-/// file. A server that is stopped already is left as it is.
+/// file.
 pub async fn stop(world: &World, pod: &str) -> Result<ControlData> {
-    let script = format!(
-        "{AS_SERVER}if run \"$bin/pg_ctl -D '$PGDATA' status\" >/dev/null; then run \"$bin/pg_ctl -D '$PGDATA' stop -m fast -w -t 90\" >&2 || exit 1; fi\n\
-         \"$bin/pg_controldata\" \"$PGDATA\""
-    );
-    let text = world.kube.exec_ok(pod, "postgres", &["sh", "-c", &script], Duration::from_secs(100)).await;
-    ControlData::parse(&text.with_context(|| format!("stop PostgreSQL in pod {pod}"))?)
+    let stopped = run(world, pod, &format!("{STOP}{READ}"), Duration::from_secs(100)).await;
+    stopped.with_context(|| format!("stop PostgreSQL in pod {pod}"))
+}
+
+async fn run(world: &World, pod: &str, script: &str, deadline: Duration) -> Result<ControlData> {
+    let said = world.sessions.shell(&world.kube, pod, &format!("{AS_SERVER}{script}"), deadline).await?;
+    if said.code != 0 {
+        return Err(Error::failed(format!("exit code {}: {}", said.code, last_lines(&said.stderr, 5))));
+    }
+    ControlData::parse(&said.stdout)
 }

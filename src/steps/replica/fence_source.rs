@@ -4,14 +4,14 @@
 //! Patroni's `POST /restart` on the same pod (observed: 0.4-2.9 s, and Endpoints are back at once). A crash leaves
 //! the server running or stopped; which one, its control file says.
 
-use super::control;
+use super::{control, streaming};
 use crate::{
     error::{Context, Error, Result},
-    facts::zalando,
+    facts::zalando::{self, Source},
     kube::{Probe, kind::ENDPOINTS},
     patroni,
     step::*,
-    steps::ends,
+    steps::{ends, pause_patroni},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -25,10 +25,24 @@ pub struct FenceSource {
 
 /// The pod that was fenced; before that, the leader.
 pub async fn pod(world: &World) -> Result<String> {
-    match world.journal.receipt(ID)["pod"].as_str() {
-        Some(pod) => Ok(pod.to_string()),
-        None => Ok(zalando::source(&world.kube, &world.migration.source).await?.leader),
+    let fenced = world.journal.receipt(ID);
+    let receipt = if fenced["pod"].is_string() { fenced } else { leader(world).await? };
+    Ok(receipt["pod"].as_str().unwrap_or_default().to_string())
+}
+
+/// What is written down of the server that will be stopped.
+pub fn receipt(source: &Source) -> Receipt {
+    json!({ "pod": source.leader, "timeline": source.timeline, "systemIdentifier": source.system_identifier })
+}
+
+/// As it was seen when Patroni was paused. Should somebody have switched over by hand since, the stopped server's control
+/// file says so ("shut down in recovery").
+async fn leader(world: &World) -> Result<Receipt> {
+    let paused = &world.journal.evidence(pause_patroni::ID)["leader"];
+    if paused["pod"].is_string() {
+        return Ok(paused.clone());
     }
+    Ok(receipt(&zalando::source(&world.kube, &world.migration.source).await?))
 }
 
 #[async_trait::async_trait]
@@ -61,13 +75,13 @@ impl Step for FenceSource {
         })
     }
     async fn prepare(&self, world: &World) -> Result<Receipt> {
-        let source = zalando::source(&world.kube, &world.migration.source).await?;
-        Ok(json!({ "pod": source.leader, "timeline": source.timeline, "systemIdentifier": source.system_identifier }))
+        leader(world).await
     }
     async fn apply(&self, world: &World, receipt: &Receipt) -> Result<Evidence> {
         let pod = receipt["pod"].as_str().unwrap_or_default();
         // Most of what a shutdown checkpoint would write is written here, while a failure still costs nothing.
         if let Ok(mut db) = ends::source(world).await {
+            streaming::close_behind(world, &mut db).await?;
             db.run("CHECKPOINT").await.context("checkpoint the source")?;
         }
         world.sessions.close("source").await;

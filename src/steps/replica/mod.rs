@@ -1,7 +1,7 @@
 //! The steps of strategy `replica`: a physical copy, streamed, promoted.
 
 pub mod clean_leftovers;
-mod control;
+pub mod control;
 pub mod create_target;
 pub mod fence_source;
 pub mod grow_target;

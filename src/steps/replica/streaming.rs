@@ -8,7 +8,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct Streaming {
     /// Twice in a plan: before and after the target's first restart.
@@ -43,6 +43,31 @@ pub async fn sender(source: &mut Db, application: &str) -> Result<Sender> {
         Literal::new(application)
     );
     source.one(&query, &[]).await.context("ask the source for its standbys")
+}
+
+/// After a restore the source has just been restarted: a receiver tries again every 5 s (wal_retrieve_retry_interval).
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The target streams and is as close behind as the window allows; waited for a short while. A source that is stopped
+/// before can't send the rest any more.
+pub async fn close_behind(world: &World, source: &mut Db) -> Result<String> {
+    let application = format!("pgmigrate-{}", world.migration.target.cluster);
+    let (began, allowed) = (Instant::now(), world.migration.guardrails.lag_before);
+    loop {
+        let sent = sender(source, &application).await?;
+        let seen = match (sent.state.as_deref(), sent.lag) {
+            (Some("streaming"), Some(lag)) if lag <= allowed as i64 => return Ok(format!("target {lag} bytes behind")),
+            (Some("streaming"), Some(lag)) => format!("is {lag} bytes behind, {allowed} allowed"),
+            _ => "does not stream from the source".to_string(),
+        };
+        let waited = PATIENCE.as_secs();
+        if began.elapsed() > PATIENCE {
+            return Err(Error::check(format!("the target {seen}, also after {waited} s"))
+                .hint(format!("kubectl pgmigrate status {}", world.migration.name)));
+        }
+        world.events.detail(format!("the target {seen}; waiting {waited} s at most"));
+        world.sleep(Duration::from_millis(200)).await?;
+    }
 }
 
 #[async_trait::async_trait]

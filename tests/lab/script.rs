@@ -1,0 +1,119 @@
+//! The script's hooks when they fail or veto, and those that are told of a way back.
+use super::support::{Bench, Run, Setting};
+
+/// A hook fails for as long as an account of its name exists: the script itself must not change once a migration began.
+const TROUBLE: &str = r#"
+fn asked_for(side, hook) { sql(side, "select count(*)::int as n from accounts where username = $1", [hook])[0].n > 0 }
+fn trouble(side, hook) {
+    if asked_for(side, hook) { throw `boom in ${hook}`; }
+    if asked_for(side, "no_" + hook) { refuse(`not tonight in ${hook}`); }
+}
+fn before_cutover(m) { trouble("source", "before_cutover"); }
+fn stop_apps(m) { trouble("source", "stop_apps"); }
+fn before_promote(m) { trouble("target", "before_promote"); }
+fn after_promote(m) { trouble("target", "after_promote"); }
+fn start_apps(m) { trouble("target", "start_apps"); }
+fn health(m) { trouble("target", "health"); }
+fn verify(m) { trouble("target", "verify"); }
+fn on_failure(m, error) {
+    log("told: " + (error == m.error) + ": " + error);
+    annotate("deployment/mastodon-web", "lab/told", m.error);
+    trouble("source", "on_failure");
+}
+fn on_rollback(m) { log("told of a rollback"); }
+fn finalize(m) { trouble("target", "finalize"); }
+"#;
+
+fn trouble(hook: &str) -> String {
+    format!("INSERT INTO accounts (username) VALUES ('{hook}')")
+}
+
+fn calm(hook: &str) -> String {
+    format!("DELETE FROM accounts WHERE username = '{hook}'")
+}
+
+fn told(bench: &Bench) -> String {
+    let web = bench.object("deployments.apps", "mastodon-web");
+    web["metadata"]["annotations"]["lab/told"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A hook stands in the way: the app is on the source again, and the script was told why.
+async fn taken_back(bench: &Bench, account: &str, hook: &str) -> Run {
+    bench.at_source(&trouble(account)).await;
+    let (code, why) = if account.starts_with("no_") { (3, "not tonight in") } else { (1, "boom in") };
+    let why = format!("{why} {hook}");
+    let failed = bench.cutover().await.code(code).says(&why).says("back on the source").says("told: true: ");
+    assert!(told(bench).contains(&why), "{}", told(bench));
+    bench.on_source().await;
+    assert_eq!(bench.at_target("SELECT pg_is_in_recovery()").await, "t");
+    bench.at_source(&calm(account)).await;
+    failed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_fails_or_vetoes_before_the_point_of_no_return() {
+    let Some(bench) = Bench::up(Setting::default().own_script(TROUBLE)).await else { return };
+    let _ = bench.prepare().await;
+    for hook in ["before_cutover", "stop_apps", "before_promote"] {
+        let _ = taken_back(&bench, hook, hook).await;
+        let _ = taken_back(&bench, &format!("no_{hook}"), hook).await;
+    }
+    // What is told and fails itself hides nothing.
+    bench.at_source(&trouble("on_failure")).await;
+    let failed = taken_back(&bench, "stop_apps", "stop_apps").await;
+    let last = failed.stderr.rfind("error:").expect("an error");
+    assert!(failed.stderr[last..].contains("boom in stop_apps"), "{failed}");
+    let failed = failed.says("on_failure of the script failed").says("boom in on_failure");
+    let _ = failed.never_says("told of a rollback");
+    // An edit between is told; the way back is open all the same.
+    bench.files(&Setting::default());
+    let _ = bench.cutover().await.code(5).says("script (was");
+    let _ = bench.run("rollback mastodon --remove-target --accept-changes").await.code(0);
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    bench.on_source().await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_fails_beyond_the_point_of_no_return() {
+    let Some(bench) = Bench::up(Setting::default().own_script(TROUBLE)).await else { return };
+    let _ = bench.prepare().await;
+    let hooks = ["after_promote", "start_apps", "health", "verify"];
+    for hook in hooks.iter().chain(&["finalize"]) {
+        bench.at_source(&trouble(hook)).await;
+    }
+    for (number, hook) in hooks.iter().enumerate() {
+        let failed = if number == 0 { bench.cutover().await } else { bench.run("resume mastodon").await };
+        let failed = failed.code(4).says(&format!("boom in {hook}")).says("resume mastodon");
+        let _ = failed.never_says("told: ");
+        bench.at_target(&calm(hook)).await;
+    }
+    let _ = bench.run("resume mastodon").await.code(0);
+    bench.on_target().await;
+    let finalize = "finalize mastodon --accept-one-way mastodon";
+    let _ = bench.run(finalize).await.code(4).says("boom in finalize");
+    bench.at_target(&calm("finalize")).await;
+    let _ = bench.run(finalize).await.code(0);
+    bench.on_target().await;
+    bench.lab.stop().await;
+}
+
+/// In `dump` the script compares while there is a way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn dump_is_taken_back_by_the_script() {
+    let Some(bench) = Bench::up(Setting::dump().own_script(TROUBLE)).await else { return };
+    let _ = bench.prepare().await;
+    for hook in ["verify", "no_before_promote", "after_promote"] {
+        bench.at_source(&trouble(hook)).await;
+        let failed = bench.cutover().await.says(hook.trim_start_matches("no_")).says("back on the source");
+        assert!(matches!(failed.code, Some(1 | 3)), "{failed}");
+        bench.on_source().await;
+        bench.at_source(&calm(hook)).await;
+    }
+    bench.at_source(&trouble("health")).await;
+    let _ = bench.cutover().await.code(4).says("boom in health");
+    bench.at_target(&calm("health")).await;
+    let _ = bench.run("resume mastodon").await.code(0);
+    bench.on_target().await;
+    bench.lab.stop().await;
+}
