@@ -72,7 +72,7 @@ pub struct Asked {
 impl Looks {
     /// Where there is none, the error is one that points at the check which says why.
     pub fn source(&self) -> Result<&Source, &Error> {
-        self.source.as_ref().or_else(|own| Err(self.facts.as_ref().err().unwrap_or(own)))
+        self.source.as_ref().map_err(|own| self.facts.as_ref().err().unwrap_or(own))
     }
     pub fn facts(&self) -> Result<&Facts, &Error> {
         self.facts.as_ref()
