@@ -70,6 +70,10 @@ static RULES: &[Rule] = &[
     rule("postgresql.cnpg.io", "clusters", &["get", "list"], Look),
     rule("postgresql.cnpg.io", "clusters", &["watch", "create", "patch", "delete"], Change),
     rule("barmancloud.cnpg.io", "objectstores", &["get"], Look),
+    rule("postgresql.cnpg.io", "poolers", &["get"], Look),
+    rule("postgresql.cnpg.io", "poolers", &["create", "patch", "delete"], Change),
+    rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"], Change),
+    rule("postgresql.cnpg.io", "scheduledbackups", &["get", "create", "patch"], Change),
 ];
 
 /// A verb that is refused.

@@ -2,7 +2,7 @@
 
 use super::{
     manifest,
-    replica::{switch, template_shutdown},
+    replica::{create_pooler, first_backup, main_database, prove_pooler, switch, template_shutdown},
 };
 use crate::{
     error::Result,
@@ -62,11 +62,11 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.extend(before_switch(migration, facts));
-    cutover.push(Arc::new(ProveLogin {
-        owner: main.owner.clone(),
-        owner_secret: owner_secret.clone(),
-        database: main.name.clone(),
-    }));
+    let login =
+        ProveLogin { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() };
+    cutover.push(Arc::new(login.clone()));
+    cutover.extend(create_pooler(migration, facts));
+    cutover.extend(prove_pooler(migration, &login));
     // The source is fenced and still readable: the script compares both sides before anybody is sent across.
     cutover.extend(script("verify", Hazard::ReadOnly)?);
     cutover.extend(script("before_promote", Hazard::Disruptive)?);
@@ -75,6 +75,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.push(Arc::new(StartApps { apps, hazard: Hazard::OneWay }));
     cutover.extend(script("start_apps", Hazard::Disruptive)?);
     cutover.extend(script("health", Hazard::ReadOnly)?);
+    cutover.extend(first_backup(migration, facts));
     cutover.push(Arc::new(GrowTarget {
         target: migration.target.cluster.clone(),
         instances: migration.target.instances,

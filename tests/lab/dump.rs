@@ -57,7 +57,7 @@ async fn a_whole_migration_loses_nothing_of_the_catalogue() {
     let _ = bench.run("rollback mastodon").await.code(5);
     let _ = bench.run("finalize mastodon --accept-one-way mastodon").await.code(0);
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 /// A function that finds its table by the session's search_path: a restore has none.
@@ -80,5 +80,5 @@ async fn what_cannot_be_restored_is_found_by_the_rehearsal() {
     let _ = bench.run("rollback mastodon --remove-target --yes").await.code(0);
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }

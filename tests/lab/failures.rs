@@ -35,7 +35,7 @@ async fn the_budget_is_exceeded_by_an_app_that_does_not_stop() {
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "the target is removed");
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn a_second_runner_is_told_and_the_first_one_interrupted() {
     first.signal(libc::SIGINT);
     let _ = first.wait().await.code(130);
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn a_target_that_does_not_follow() {
         "nothing was stopped"
     );
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn a_target_that_dies_while_promoting() {
         let _ = bench.run("resume mastodon").await.code(0);
     }
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,14 +121,16 @@ async fn a_value_that_somebody_edited_meanwhile_is_kept() {
     // Another name of the source.
     let theirs = json!("mastodon-postgresql.mastodon.svc");
     bench.change("configmaps", "mastodon-database", |map| map["data"]["DB_HOST"] = theirs.clone());
+    bench.change("secrets", "mastodon-db-url", |secret| secret["data"]["OTHER"] = json!("b3RoZXI="));
     // Its lock expires by itself; nobody waits for that at night.
     let _ = bench.run("unlock mastodon --yes").await.code(0);
     let back = bench.run("rollback mastodon").await.code(0);
     let _ = back.says("somebody has changed DB_HOST");
     assert_eq!(bench.object("configmaps", "mastodon-database")["data"]["DB_HOST"], theirs);
+    assert_eq!(bench.object("secrets", "mastodon-db-url")["data"]["OTHER"], "b3RoZXI=", "a key that is not ours");
     bench.apps_are_up();
     bench.nothing_lost().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,5 +158,5 @@ async fn an_api_server_with_bad_moments() {
         }
         _ => panic!("{run}"),
     }
-    bench.lab.stop().await;
+    bench.end().await;
 }
