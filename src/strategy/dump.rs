@@ -2,7 +2,7 @@
 
 use super::{
     manifest,
-    replica::{create_pooler, first_backup, main_database, prove_pooler, switch, template_shutdown},
+    replica::{create_pooler, first_backup, prove_pooler, switch, template_shutdown},
 };
 use crate::{
     error::Result,
