@@ -48,7 +48,7 @@ async fn a_whole_migration() {
 async fn a_source_with_two_members() {
     let quick = Setting::edited(&[("stopApps: 2m", "catchUp: 3s\n    stopApps: 2m")]);
     let Some(bench) = Bench::up(Setting { members: 2, ..quick }).await else { return };
-    let _ = bench.run("check mastodon").await.code(0).says("2 members");
+    let _ = bench.run("check mastodon").await.code(0).says("2 running");
     let _ = bench.prepare().await;
     // Not at the first try: the way back is to the same leader.
     bench.at_target("SELECT pg_wal_replay_pause()").await;
