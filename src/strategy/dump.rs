@@ -85,7 +85,8 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: migration.source.clone() }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    let secrets = vec![switch_connections::saved_name(&migration.name), role_secret(migration)];
+    finalize.push(Arc::new(Tidy { secrets }));
     Plan::new(steps, cutover, finalize)
 }
 
