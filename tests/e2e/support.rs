@@ -34,7 +34,7 @@ pub const LIMIT: Duration = Duration::from_secs(400);
 static TURNS: Semaphore = Semaphore::const_new(1);
 
 pub struct Bench {
-    namespace: String,
+    pub namespace: String,
     folder: tempfile::TempDir,
     scenario: String,
     began: Instant,
