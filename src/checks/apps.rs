@@ -1,7 +1,7 @@
 //! The apps of the file, and who else gives them orders.
 
 use super::*;
-use serde_json::Value;
+use crate::steps::keepers::{keeper, scaled_object};
 
 pub const CHECKS: &[Check] = &[
     check(
@@ -65,23 +65,10 @@ fn complete(looks: &Looks) -> Judged<'_> {
     })
 }
 
-fn name(object: &Value) -> &str {
-    object["metadata"]["name"].as_str().unwrap_or_default()
-}
-
 fn autoscalers(looks: &Looks) -> Judged<'_> {
-    let scaled = looks.scaled.as_ref()?;
-    let paused = |object: &Value| {
-        let notes = &object["metadata"]["annotations"];
-        notes["autoscaling.keda.sh/paused"] == "true" || notes["autoscaling.keda.sh/paused-replicas"] == "0"
-    };
-    let of_app = |object: &Value| {
-        let aim = &object["spec"]["scaleTargetRef"];
-        let kind = aim["kind"].as_str().unwrap_or("Deployment").to_lowercase();
-        let workload = format!("{kind}/{}", aim["name"].as_str().unwrap_or_default());
-        looks.migration.apps.iter().any(|app| app.workload.to_string() == workload)
-    };
-    let busy: Vec<&str> = scaled.iter().filter(|o| of_app(o) && !paused(o)).map(name).collect();
+    let all = looks.workloads.as_ref()?.autoscalers.iter().filter_map(scaled_object);
+    let of_app = |app: &str| looks.migration.apps.iter().any(|a| a.workload.to_string() == app);
+    let busy: Vec<&str> = all.filter(|(_, app)| of_app(app)).map(|(scaled, _)| scaled).collect();
     Ok(match busy.as_slice() {
         [] => pass("no KEDA ScaledObject of an app"),
         busy => fail(
@@ -93,25 +80,6 @@ fn autoscalers(looks: &Looks) -> Judged<'_> {
             ),
         ),
     })
-}
-
-/// Who owns an object, by what Argo CD and Flux write on it; and how it is told to stand still.
-fn keeper(object: &Value) -> Option<(String, String)> {
-    let said = |field: &str, key: &str| object["metadata"][field][key].as_str().map(str::to_owned);
-    let flux = |kind: &str, command: &str| {
-        let group = format!("{kind}.toolkit.fluxcd.io");
-        let (name, space) = (said("labels", &format!("{group}/name"))?, said("labels", &format!("{group}/namespace")));
-        let space = space.unwrap_or_default();
-        Some((format!("Flux {command} {name}"), format!("flux suspend {command} {name} -n {space}")))
-    };
-    let argo = || {
-        // The tracking id begins with the application's name.
-        let tracked = said("annotations", "argocd.argoproj.io/tracking-id");
-        let app = tracked.and_then(|id| id.split(':').next().map(str::to_owned));
-        let app = app.or(said("labels", "argocd.argoproj.io/instance"))?;
-        Some((format!("Argo CD {app}"), format!("argocd app set {app} --sync-policy none")))
-    };
-    argo().or_else(|| flux("helm", "helmrelease")).or_else(|| flux("kustomize", "kustomization"))
 }
 
 fn gitops(looks: &Looks) -> Judged<'_> {

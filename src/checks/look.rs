@@ -42,7 +42,6 @@ pub struct Looks {
     pub owner: Result<()>,
     pub workloads: Result<Workloads>,
     pub consumers: Vec<Consumer>,
-    pub scaled: Result<Vec<Value>>,
     pub pods: Result<Vec<Value>>,
     pub services: Result<Vec<Value>>,
     pub claims: Result<Vec<Value>>,
@@ -72,7 +71,7 @@ pub struct Asked {
 impl Looks {
     /// Where there is none, the error is one that points at the check which says why.
     pub fn source(&self) -> Result<&Source, &Error> {
-        self.source.as_ref().or_else(|own| Err(self.facts.as_ref().err().unwrap_or(own)))
+        self.source.as_ref().map_err(|own| self.facts.as_ref().err().unwrap_or(own))
     }
     pub fn facts(&self) -> Result<&Facts, &Error> {
         self.facts.as_ref()
@@ -125,7 +124,6 @@ pub async fn gather(world: &World) -> Result<Looks> {
             list(kube, &kind::LIMIT_RANGE),
             list(kube, &kind::NETWORK_POLICY),
             list(kube, &kind::STORAGE_CLASS),
-            list(kube, &kind::SCALED_OBJECT),
         )
     };
     let used = async {
@@ -138,7 +136,7 @@ pub async fn gather(world: &World) -> Result<Looks> {
     };
     let (permissions, around, used, source) =
         tokio::join!(permissions::missing(kube), around, used, source(kube, migration));
-    let (services, claims, jobs, quotas, limits, policies, classes, scaled) = around;
+    let (services, claims, jobs, quotas, limits, policies, classes) = around;
     let (workloads, consumers, connections, store) = used;
     let SourceLooks { pods, source, facts, sql, inside, standby, owner } = source;
     // Without this one answer the API server cannot be talked to at all.
@@ -156,7 +154,6 @@ pub async fn gather(world: &World) -> Result<Looks> {
         owner,
         workloads,
         consumers,
-        scaled,
         pods,
         services,
         claims,

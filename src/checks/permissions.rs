@@ -62,7 +62,6 @@ static RULES: &[Rule] = &[
     rule("batch", "jobs", &["get", "list"], Look),
     rule("batch", "jobs", &["watch"], Change),
     rule("autoscaling", "horizontalpodautoscalers", &["get", "list"], Look),
-    rule("keda.sh", "scaledobjects", &["list"], Look),
     rule("coordination.k8s.io", "leases", &["get"], Look),
     rule("coordination.k8s.io", "leases", &["create", "update", "delete"], Lock),
     rule("acid.zalan.do", "postgresqls", &["get", "list"], Look),

@@ -161,7 +161,7 @@ fn standby(looks: &Looks) -> Judged<'_> {
 }
 
 /// A pod's address of the source's own network: the target's pod will have one like it.
-fn near<'a>(looks: &'a Looks) -> std::result::Result<Option<std::net::IpAddr>, &'a Error> {
+fn near(looks: &Looks) -> std::result::Result<Option<std::net::IpAddr>, &Error> {
     Ok(looks.source()?.members.iter().find_map(|m| m.ip.parse().ok()))
 }
 

@@ -47,7 +47,7 @@ mod tests {
         let inside = super::read("x86_64\n2.41\n1000 400\n200\n").expect("four lines");
         assert_eq!(
             (inside.glibc.as_str(), inside.disk, inside.free, inside.data),
-            ("2.41", 1024_000, 409_600, 204_800)
+            ("2.41", 1_024_000, 409_600, 204_800)
         );
         assert!(super::read("x86_64\n").is_none());
     }

@@ -61,5 +61,3 @@ pub const RESOURCE_QUOTA: Kind = kind("", "v1", "ResourceQuota", "resourcequotas
 pub const LIMIT_RANGE: Kind = kind("", "v1", "LimitRange", "limitranges");
 pub const NETWORK_POLICY: Kind = kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
 pub const STORAGE_CLASS: Kind = kind("storage.k8s.io", "v1", "StorageClass", "storageclasses");
-/// KEDA's.
-pub const SCALED_OBJECT: Kind = kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects");

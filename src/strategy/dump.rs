@@ -2,7 +2,7 @@
 
 use super::{
     manifest,
-    replica::{create_pooler, first_backup, main_database, prove_pooler, switch, template_shutdown},
+    replica::{create_pooler, first_backup, prove_pooler, switch, template_shutdown},
 };
 use crate::{
     error::Result,
@@ -85,7 +85,8 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: migration.source.clone() }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    let secrets = vec![switch_connections::saved_name(&migration.name), role_secret(migration)];
+    finalize.push(Arc::new(Tidy { secrets }));
     Plan::new(steps, cutover, finalize)
 }
 

@@ -88,7 +88,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: source.clone() }));
     finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    finalize.push(Arc::new(Tidy { secrets: vec![switch_connections::saved_name(&migration.name)] }));
     Plan::new(prepare, cutover, finalize)
 }
 

@@ -1,5 +1,7 @@
-"""Writes a row every 10 ms through one connection, keeps a book of what was sent and acknowledged, reconnects by itself."""
-import os, signal, sys, time, uuid
+"""Writes a row every 10 ms through one connection, keeps a book of what was sent and acknowledged, reconnects by itself.
+
+GET on port 8000 answers 200 while there is a connection, for the readiness probe (an exec each second would cost a core)."""
+import http.server, os, signal, sys, threading, time, uuid
 
 try:
     import psycopg2 as driver
@@ -9,7 +11,20 @@ except ImportError:
 writes = os.environ["WRITES"] == "yes"
 book = open(f"/ledger/{os.environ['HOSTNAME']}", "a", buffering=1)
 stop = []
+ready = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
+
+
+class Probe(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if ready.is_set() else 503)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+threading.Thread(target=http.server.HTTPServer(("", 8000), Probe).serve_forever, daemon=True).start()
 
 
 def note(what, token):
@@ -21,7 +36,7 @@ def work(connection):
     cursor = connection.cursor()
     cursor.execute("SELECT min(id) FROM accounts")
     account = cursor.fetchone()[0]
-    open("/tmp/ready", "w").close()
+    ready.set()
     while not stop:
         if writes:
             token = str(uuid.uuid4())
@@ -41,6 +56,5 @@ while not stop:
             application_name="lab-app"))
     except driver.Error as error:
         print(error, file=sys.stderr, flush=True)
-        if os.path.exists("/tmp/ready"):
-            os.remove("/tmp/ready")
+        ready.clear()
         time.sleep(0.05)

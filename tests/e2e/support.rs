@@ -291,7 +291,7 @@ fn deployment(name: &str, replicas: u32, writes: bool, image: &str) -> Value {
                     "name": "app", "image": image, "command": ["python3", "/app/app.py"],
                     "env": [secret("DB_USER"), secret("DB_PASS"), config("DB_HOST"), config("DB_PORT"),
                         {"name": "WRITES", "value": if writes { "yes" } else { "" }}],
-                    "readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/ready"]}, "periodSeconds": 1},
+                    "readinessProbe": {"httpGet": {"path": "/", "port": 8000}, "periodSeconds": 1},
                     "volumeMounts": [{"name": "app", "mountPath": "/app"}, {"name": "ledger", "mountPath": "/ledger"}],
                 }],
                 "volumes": [{"name": "app", "configMap": {"name": "writer"}},

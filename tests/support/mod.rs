@@ -10,6 +10,7 @@ pub use run::{Child, Run};
 pub use setting::Setting;
 
 use pgmigrate::lab::{
+    api::store::Store,
     app::{
         audit::{Audit, audit_namespace},
         ledger::Ledger,
@@ -55,6 +56,14 @@ impl Bench {
         lab.put("postgresqls.acid.zalan.do", source(members, version)).expect("a Zalando cluster");
         let size = Mastodon { statuses: 500, members, version };
         lab.scenario_mastodon(size).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let all = [("cluster-name", SOURCE)];
+        let joined = |store: &Store| {
+            let pods = store.list_labelled("pods", NAMESPACE, &all);
+            pods.iter().filter(|pod| pod["metadata"]["labels"]["spilo-role"].is_string()).count() == members as usize
+        };
+        lab.until("every member has its role", Duration::from_secs(60), joined)
+            .await
+            .unwrap_or_else(|e| panic!("{}", e.chain()));
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Bench { lab, folder, _turn: turn };
         bench.files(&setting);

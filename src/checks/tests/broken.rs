@@ -183,11 +183,15 @@ fn more() -> Vec<(&'static str, Status, Break)> {
         ("apps-exist", Fail, |l| l.workloads = Ok(Workloads::default())),
         ("apps-complete", Fail, |l| l.consumers.push(consumer("forgotten"))),
         ("autoscalers", Fail, |l| {
-            l.scaled = Ok(vec![json!({"metadata": {"name": "web"}, "spec": {"scaleTargetRef": {"name": "web"}}})]);
+            let target = json!({"kind": "Deployment", "name": "web"});
+            let labels = json!({"scaledobject.keda.sh/name": "web"});
+            let hpa =
+                json!({"metadata": {"name": "keda-hpa-web", "labels": labels}, "spec": {"scaleTargetRef": target}});
+            l.workloads.as_mut().expect("healthy").autoscalers = vec![hpa];
         }),
         ("gitops", Warn, |l| {
             let web = &mut l.workloads.as_mut().expect("healthy").deployments[0];
-            web["metadata"]["labels"] = json!({"argocd.argoproj.io/instance": "shop"});
+            web["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"});
         }),
         ("gitops", Warn, |l| {
             let labels = json!({"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});

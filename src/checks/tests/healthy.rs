@@ -160,7 +160,6 @@ pub fn healthy() -> Looks {
         owner: Ok(()),
         workloads: Ok(Workloads { deployments: vec![workload("web")], ..Workloads::default() }),
         consumers: vec![consumer("web")],
-        scaled: Ok(Vec::new()),
         pods: Ok(Vec::new()),
         services: Ok(Vec::new()),
         claims: Ok(Vec::new()),
