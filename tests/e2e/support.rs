@@ -48,7 +48,7 @@ impl Bench {
     /// None: no cluster was named.
     pub async fn up(setting: Setting) -> Option<Bench> {
         let Ok(context) = std::env::var("PGMIGRATE_E2E_CONTEXT") else {
-            eprintln!("skipped: PGMIGRATE_E2E_CONTEXT does not name a context (README, \"On a real cluster\")");
+            eprintln!("skipped: PGMIGRATE_E2E_CONTEXT does not name a context (docs/real-cluster.md)");
             return None;
         };
         let turn = TURNS.acquire().await.expect("never closed");
