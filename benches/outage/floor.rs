@@ -56,7 +56,7 @@ async fn standby(primary: &Server) -> Running {
 
 async fn until(server: &Server, question: &str) {
     let end = Instant::now() + Duration::from_secs(60);
-    while server.sql("postgres", question).await.as_deref() != Ok("t") {
+    while !server.sql("postgres", question).await.is_ok_and(|answer| answer == "t") {
         assert!(Instant::now() < end, "never: {question}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

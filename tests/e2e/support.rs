@@ -12,7 +12,7 @@ mod run;
 #[path = "../support/setting.rs"]
 mod setting;
 
-pub use ends::{SOURCE, SOURCE_POD, TARGET_POD};
+pub use ends::{SOURCE, SOURCE_POD, TARGET, TARGET_POD};
 pub use run::{Child, Run};
 pub use setting::Setting;
 
