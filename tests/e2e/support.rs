@@ -171,7 +171,8 @@ impl Bench {
                 || meta["name"].as_str().is_some_and(|name| name.starts_with("pgmigrate-"))
         };
         let found = all["items"].as_array().into_iter().flatten().filter(ours);
-        found.map(|object| format!("{}/{}", object["kind"], object["metadata"]["name"])).collect()
+        let kind = |object: &Value| object["kind"].as_str().unwrap_or_default().to_lowercase();
+        found.map(|object| format!("{}s/{}", kind(object), object["metadata"]["name"])).collect()
     }
 
     /// The writers' books: lines `<nanoseconds> sent|acked <token>`, on a volume that all of them share.
