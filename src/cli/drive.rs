@@ -1,6 +1,6 @@
 //! Runs a phase: lock, plan, signals, the live block, and one document at the end whatever happened.
 
-use super::{context::Context, signals};
+use super::{context::Context, cost::Cost, signals};
 use crate::{
     error::{Kind, Result},
     event::Events,
@@ -30,6 +30,7 @@ impl Drive<'_> {
         let stop = signals::listen(Some(next));
         let (sender, receiver) = unbounded_channel();
         let following = term::follow(receiver, self.context.mode());
+        let cost = Cost::begin(&self.kube);
         let driven = async {
             let mut runner = runner::open(self.migration, self.kube, Events::new(sender), stop).await?;
             let result = work(&mut runner).await;
@@ -41,6 +42,9 @@ impl Drive<'_> {
         };
         let result = driven.await;
         let collected = following.end().await;
+        if self.context.global.verbose > 0 {
+            cost.say(ui);
+        }
         ui.print_with(page(&name, self.what, &collected, began.elapsed(), &result), &result)?;
         result
     }
