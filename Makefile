@@ -5,7 +5,7 @@ CARGO ?= cargo
 PROFILE := $(if $(RELEASE),--release,)
 BINARY := target/$(if $(RELEASE),release,debug)/kubectl-pgmigrate
 
-.PHONY: help demo test lint e2e bench build postgres completions
+.PHONY: help demo test lint e2e bench build postgres release completions
 
 help:
 	@echo 'make demo    a whole migration in a practice cluster on this machine (RELEASE=1: with the release build)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint    rustfmt, clippy, cargo deny'
 	@echo 'make e2e     the scenarios on a real cluster, the one of $$KUBECONFIG'
 	@echo 'make bench   what is promised to be fast: start of the binary, its size, outage by step in the lab'
+	@echo 'make release  archives, checksums and krew manifest in target/archives, for what this machine can build for'
 	@echo 'make build   target/debug/kubectl-pgmigrate (RELEASE=1: target/release/kubectl-pgmigrate)'
 
 build:
@@ -40,6 +41,9 @@ e2e: build
 bench: postgres
 	$(CARGO) build --locked --release
 	tools/bench target/release/kubectl-pgmigrate
+
+release:
+	tools/release target/archives
 
 completions: build
 	$(BINARY) completion bash > completions/kubectl-pgmigrate.bash
