@@ -1,75 +1,19 @@
 //! A dump's way on two real servers: what an import loses is found, repaired, and then every row and fact is equal.
+#[path = "pair/mod.rs"]
+mod pair;
+
+use pair::{Running, directory};
 use pgmigrate::{
     facts::{carried, server},
-    lab::servers::{self, Server},
-    postgres::{Db, Ident, wire},
+    postgres::Ident,
     strategy::dump,
     verify::{self, Expectations, Report, Verdict, What},
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, TcpListener},
-    path::Path,
     slice::from_mut,
 };
-
-const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 md5\n";
-
-struct Running(Server);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0.pid() {
-            // SIGQUIT: immediate shutdown; the data goes with its directory.
-            std::process::Command::new("kill").args(["-QUIT", &pid.to_string()]).status().ok();
-        }
-    }
-}
-
-impl Running {
-    async fn start(dir: &Path, name: &str) -> Option<Running> {
-        let install = servers::installs().into_iter().next()?;
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port").port();
-        let user = owner();
-        let base = dir.join(name);
-        let (data, socket, log) = (base.join("data"), base.clone(), base.join("log"));
-        let server = Server { install, data, ip: Ipv4Addr::LOCALHOST, port, socket, log, user };
-        server.initdb(&["--locale=C.UTF-8", "--data-checksums"]).await.expect("initdb");
-        let (cert, key) = servers::certificate(&["localhost".into()]);
-        servers::write_file(&server.data.join("server.crt"), &cert, user).expect("certificate");
-        servers::write_file(&server.data.join("server.key"), &key, user).expect("key");
-        servers::write_file(&server.data.join("pg_hba.conf"), HBA, user).expect("pg_hba");
-        server.start(&[("ssl", "on"), ("wal_level", "logical")]).await.expect("start");
-        server.sql("postgres", "ALTER ROLE postgres PASSWORD 'superuser'").await.expect("a password");
-        Some(Running(server))
-    }
-
-    async fn login(&self, user: &str, password: &str, database: &str) -> Result<Db, pgmigrate::error::Error> {
-        let stream = tokio::net::TcpStream::connect((self.0.ip, self.0.port)).await.expect("a connection");
-        let password = SecretString::from(password);
-        let login = wire::Login { pod: "test", user, password: &password, database, ca: None };
-        wire::connect_stream(stream, &login).await
-    }
-
-    async fn open(&self, database: &str) -> Db {
-        self.login("postgres", "superuser", database).await.expect("a superuser session")
-    }
-
-    async fn sql(&self, database: &str, sql: &str) -> String {
-        self.0.sql(database, sql).await.unwrap_or_else(|e| panic!("{e}"))
-    }
-}
-
-fn owner() -> Option<(u32, u32)> {
-    let id = |flag: &str| {
-        let out = std::process::Command::new("id").args([flag, "postgres"]).output().ok()?;
-        String::from_utf8(out.stdout).ok()?.trim().parse().ok()
-    };
-    let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");
-    if root { Some((id("-u")?, id("-g")?)) } else { None }
-}
 
 /// What CNPG's monolith import does with the strategy's manifest: bare roles, then pg_dump and pg_restore --create.
 async fn import(source: &Running, target: &Running) {
@@ -131,10 +75,7 @@ async fn repair(source: &Running, target: &Running) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_is_found_wanting_then_repaired_then_equal() {
-    let dir = tempfile::tempdir().expect("a directory");
-    servers::make_dir(&dir.path().join("x"), owner()).expect("a directory");
-    std::process::Command::new("chmod").arg("755").arg(dir.path()).status().expect("chmod");
-    std::process::Command::new("chown").arg("postgres").arg(dir.path()).status().ok();
+    let dir = directory();
     let (Some(source), Some(target)) = tokio::join!(Running::start(dir.path(), "a"), Running::start(dir.path(), "b"))
     else {
         eprintln!("no PostgreSQL on this machine: nothing was tested");

@@ -39,6 +39,12 @@ pub struct Verify {
     /// Compare bytes, not values: the scale of numbers (1.0 and 1.00), 0 and -0; slower
     #[arg(long)]
     strict_bytes: bool,
+    /// Rows to name in each table that differs, by their primary keys
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rows: usize,
+    /// Show what is in those rows, column by column: it may be private
+    #[arg(long)]
+    show_values: bool,
     /// Sessions on each end
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     jobs: u8,
@@ -63,7 +69,12 @@ impl Verify {
             Some(facts) => facts,
             None => facts::gather(&world.kube, &world.migration).await?,
         };
-        let what = What { strict: self.strict_bytes, ..if self.counts { What::counts() } else { What::all() } };
+        let what = What {
+            strict: self.strict_bytes,
+            rows: self.rows,
+            values: self.show_values,
+            ..if self.counts { What::counts() } else { What::all() }
+        };
         let expected = Expectations {
             rehashed: strategy::dump::rehashed(&facts),
             unlogged_empty: world.migration.strategy == Strategy::Replica,
@@ -153,6 +164,7 @@ async fn scripted(world: &World) -> Result<Vec<Item>> {
         source: None,
         target: None,
         note: Some(v.detail).filter(|detail| !detail.is_empty()),
+        rows: Vec::new(),
     };
     Ok(verdicts.into_iter().map(item).collect())
 }
@@ -175,6 +187,7 @@ fn one_item(database: &str, kind: &str, verdict: Verdict, note: String) -> Repor
         source: None,
         target: None,
         note: Some(note),
+        rows: Vec::new(),
     };
     Report {
         database: database.into(),

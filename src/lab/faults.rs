@@ -1,4 +1,5 @@
 //! Scripted faults: what goes wrong, when, how often. Tests write them; the API server asks before and after each request.
+pub mod disk;
 mod door;
 
 pub use door::Door;
@@ -129,6 +130,16 @@ impl Faults {
     /// SIGKILL to the pod's PostgreSQL server; returns its process id.
     pub fn kill(&self, namespace: &str, pod: &str) -> Result<i32> {
         kill_server(&self.node, namespace, pod)
+    }
+
+    /// See [`disk::small`].
+    pub fn small_disk(&self, namespace: &str, pod: &str, mib: u32) -> Result<()> {
+        disk::small(&self.node, namespace, pod, mib)
+    }
+
+    /// See [`disk::fill`].
+    pub fn fill_disk(&self, namespace: &str, pod: &str) -> Result<()> {
+        disk::fill(&self.node, namespace, pod)
     }
 
     /// No rule is left.

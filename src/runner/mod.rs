@@ -249,34 +249,37 @@ impl Runner {
         // The lost lock and the unreachable API refuse this too: the restore below says so in its own words.
         let written = self.flush().await;
         let kind = error.kind;
-        let failed = |kind, cause: Error| Error {
+        // The remedy of the cause comes first, then the command that goes on.
+        let failed = |kind, cause: Error, next: String| Error {
             kind,
             what: format!("step '{title}' failed"),
-            hint: None,
+            hint: Some(match &cause.hint {
+                Some(remedy) => format!("{remedy}\n{next}"),
+                None => next,
+            }),
             cause: Some(Box::new(cause)),
         };
         if kind == Kind::Locked || matches!(&written, Err(e) if e.kind == Kind::Locked) {
-            return failed(Kind::Locked, error).hint(format!("kubectl pgmigrate status {name}"));
+            return failed(Kind::Locked, error, format!("kubectl pgmigrate status {name}"));
         }
         if phase != Phase::Cutover {
             let kind = if matches!(kind, Kind::Interrupted | Kind::Human | Kind::Check) { kind } else { Kind::Stopped };
-            return failed(kind, error).hint(format!("kubectl pgmigrate {phase} {name}"));
+            return failed(kind, error, format!("kubectl pgmigrate {phase} {name}"));
         }
         if self.may_be_past_one_way().await {
             let kind = if kind == Kind::Human { Kind::Human } else { Kind::Stopped };
-            return failed(kind, error).hint(format!("kubectl pgmigrate resume {name}"));
+            return failed(kind, error, format!("kubectl pgmigrate resume {name}"));
         }
         let reason = format!("{title}: {}", error.chain());
         match self.restore(Why::Failed(&reason), &reason).await {
             Ok(()) => {
                 let kind = if matches!(kind, Kind::Interrupted | Kind::Check) { kind } else { Kind::Failed };
-                failed(kind, error).hint(format!(
-                    "the app is back on the source; when the cause is gone: kubectl pgmigrate cutover {name}"
-                ))
+                let next = "the app is back on the source; when the cause is gone: kubectl pgmigrate cutover";
+                failed(kind, error, format!("{next} {name}"))
             }
             Err(undo) => {
                 self.world.events.warn(format!("the way back failed: {}", undo.chain()));
-                failed(Kind::RollbackIncomplete, error).hint(format!("kubectl pgmigrate rollback {name}"))
+                failed(Kind::RollbackIncomplete, error, format!("kubectl pgmigrate rollback {name}"))
             }
         }
     }

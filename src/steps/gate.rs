@@ -3,7 +3,7 @@
 //! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less to write.
 
 use super::{
-    ends,
+    ends, keepers,
     replica::{control, fence_source, streaming},
 };
 use crate::{
@@ -25,7 +25,10 @@ impl Step for Gate {
     fn describe(&self) -> Description {
         Description {
             title: "look whether the window may open".into(),
-            details: "operator ready, no long or prepared transaction, lag small; opens sessions; looks only".into(),
+            details:
+                "operator ready, nobody who would start the apps again, no long or prepared transaction, lag small; \
+                      opens sessions; looks only"
+                    .into(),
             objects: vec![],
         }
     }
@@ -43,6 +46,7 @@ impl Step for Gate {
         if let cnpg::Operator::NotReady { why, .. } = cnpg::operator(&world.kube).await {
             return Err(refuse(format!("the CNPG operator is not ready: {why}")));
         }
+        keepers::look(world).await?;
         let mut source = ends::source(world).await?;
         for t in server::transactions(&mut source).await? {
             if t.kind == "prepared" && guard.prepared_transactions == 0 {

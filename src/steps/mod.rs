@@ -3,9 +3,12 @@
 pub mod detach_operator;
 pub mod dump;
 mod ends;
+pub mod first_backup;
 pub mod gate;
 pub mod hook;
+pub mod keepers;
 pub mod pause_patroni;
+pub mod pooler;
 pub mod prove_login;
 pub mod repair_logins;
 pub mod replica;

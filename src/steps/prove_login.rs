@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub struct ProveLogin {
     pub owner: String,
     pub owner_secret: String,
@@ -19,10 +20,10 @@ pub struct ProveLogin {
 }
 
 impl ProveLogin {
-    /// Connects as the owner, over TLS verified against the cluster's own CA, as an app would.
-    async fn log_in(&self, world: &World) -> Result<()> {
+    /// Connects as the owner, over TLS verified against the cluster's own CA, as an app would. To a pod of the target or
+    /// of its pooler.
+    pub async fn log_in(&self, world: &World, pod: &str) -> Result<()> {
         let cluster = &world.migration.target.cluster;
-        let pod = ends::target_pod(world).await?;
         let secret = world.kube.get(&SECRET, &self.owner_secret).await?.unwrap_or_default();
         let password = SecretString::from(
             zalando::decoded(&secret, "password").with_context(|| format!("read secret {}", self.owner_secret))?,
@@ -30,7 +31,7 @@ impl ProveLogin {
         let ca = world.kube.get(&SECRET, &format!("{cluster}-ca")).await?.unwrap_or_default();
         let ca = zalando::decoded(&ca, "ca.crt").with_context(|| format!("read secret {cluster}-ca"))?;
         let login = wire::Login {
-            pod: &pod,
+            pod,
             user: &self.owner,
             password: &password,
             database: &self.database,
@@ -41,7 +42,7 @@ impl ProveLogin {
             .with_context(|| format!("log in to the target as {}", self.owner))?;
         match db.identity().await?.in_recovery {
             false => Ok(()),
-            true => Err(Error::failed("the server behind the target's pod is still a replica")),
+            true => Err(Error::failed(format!("the server behind pod {pod} is still a replica"))),
         }
     }
 }
@@ -68,7 +69,7 @@ impl Step for ProveLogin {
         Ok(Observed::Absent)
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        self.log_in(world).await?;
+        self.log_in(world, &ends::target_pod(world).await?).await?;
         Ok(json!({ "note": format!("{} logs in to {}", self.owner, self.database) }))
     }
 }

@@ -20,6 +20,20 @@ pub struct StopApps {
 
 pub const ID: &str = "stop-apps";
 
+/// An app that somebody has started since would keep the old connection: stopped again before it is switched.
+pub async fn once_more(world: &World) -> Result<()> {
+    let looks = world.migration.apps.iter().map(|app| async move {
+        let object = workloads::fetch(world, &app.workload).await?;
+        if workloads::size(&app.workload, &object) == 0 {
+            return Ok(());
+        }
+        world.events.warn(format!("{} was started by somebody else in the window; stopped again", app.workload));
+        workloads::resize(world, &app.workload, 0).await?;
+        workloads::wait_gone(world, app, world.migration.guardrails.stop_apps).await
+    });
+    futures::future::try_join_all(looks).await.map(drop)
+}
+
 pub fn sizes(receipt: &Value) -> Vec<Size> {
     serde_json::from_value(receipt["sizes"].clone()).unwrap_or_default()
 }
@@ -33,7 +47,8 @@ impl Step for StopApps {
         Description {
             title: "stop the apps".into(),
             details:
-                "scales them to 0, last to first, and waits until their pods are gone; undone by starting what ran"
+                "scales them to 0 (where autoscalers idle), last to first, and waits until their pods are gone; undone by \
+                 starting what ran"
                     .into(),
             objects: self.apps.clone(),
         }

@@ -4,6 +4,7 @@
 //! writing them back, but only over our own values: what somebody has edited meanwhile stays and is said. A crash
 //! leaves some objects switched; running again, or undoing, finishes it. Apps read the values when they start.
 
+use super::stop_apps;
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::cnpg::OURS,
@@ -20,6 +21,8 @@ pub struct SwitchConnections {
     /// Secret with the target owner's username and password.
     pub owner_secret: String,
     pub database: String,
+    /// `guardrails.stopApps`, for an app that somebody has started meanwhile.
+    pub limit: Duration,
 }
 
 const FIELD: &str = "previous.json";
@@ -138,7 +141,7 @@ impl Step for SwitchConnections {
         Hazard::Disruptive
     }
     fn deadline(&self) -> Duration {
-        Duration::from_secs(60)
+        self.limit + Duration::from_secs(60)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
         let wanted = self.wanted(world).await?;
@@ -154,7 +157,7 @@ impl Step for SwitchConnections {
         Ok(json!({ "savedIn": format!("secret/{}", saved_name(&world.migration.name)) }))
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        let wanted = self.wanted(world).await?;
+        let (wanted, ()) = tokio::try_join!(self.wanted(world), stop_apps::once_more(world))?;
         self.save(world, &wanted).await?;
         let patches = wanted.iter().map(|(connection, set, _)| async move {
             let (kind, name) = kind(&connection.object);

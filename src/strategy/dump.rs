@@ -2,12 +2,12 @@
 
 use super::{
     manifest,
-    replica::{main_database, switch, template_shutdown},
+    replica::{create_pooler, first_backup, prove_pooler, switch, template_shutdown},
 };
 use crate::{
     error::Result,
     facts::{
-        Facts,
+        Facts, cnpg, main_database,
         server::{Role, Verifier},
     },
     plan::Plan,
@@ -62,11 +62,11 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.extend(before_switch(migration, facts));
-    cutover.push(Arc::new(ProveLogin {
-        owner: main.owner.clone(),
-        owner_secret: owner_secret.clone(),
-        database: main.name.clone(),
-    }));
+    let login =
+        ProveLogin { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() };
+    cutover.push(Arc::new(login.clone()));
+    cutover.extend(create_pooler(migration, facts));
+    cutover.extend(prove_pooler(migration, &login));
     // The source is fenced and still readable: the script compares both sides before anybody is sent across.
     cutover.extend(script("verify", Hazard::ReadOnly)?);
     cutover.extend(script("before_promote", Hazard::Disruptive)?);
@@ -75,6 +75,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.push(Arc::new(StartApps { apps, hazard: Hazard::OneWay }));
     cutover.extend(script("start_apps", Hazard::Disruptive)?);
     cutover.extend(script("health", Hazard::ReadOnly)?);
+    cutover.extend(first_backup(migration, facts));
     cutover.push(Arc::new(GrowTarget {
         target: migration.target.cluster.clone(),
         instances: migration.target.instances,
@@ -84,7 +85,8 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: migration.source.clone() }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    let secrets = vec![switch_connections::saved_name(&migration.name), role_secret(migration)];
+    finalize.push(Arc::new(Tidy { secrets }));
     Plan::new(steps, cutover, finalize)
 }
 
@@ -133,7 +135,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
             "type": "monolith",
             "databases": databases,
             "source": { "externalCluster": "zalando" },
-            "pgDumpExtraOptions": dump_options(facts, target_major(&cluster)),
+            "pgDumpExtraOptions": dump_options(facts, cnpg::image_major(cluster["spec"]["imageName"].as_str().unwrap_or_default())),
             "pgRestoreDataOptions": [JOBS],
             "pgRestorePostdataOptions": [JOBS],
         },
@@ -180,25 +182,4 @@ fn dump_options(facts: &Facts, major: Option<u32>) -> Vec<String> {
         _ => {}
     }
     options
-}
-
-/// From the image's tag: `.../postgresql:17.6-system-bookworm` is 17. None: a digest, or an image catalog.
-fn target_major(cluster: &Value) -> Option<u32> {
-    let image = cluster["spec"]["imageName"].as_str()?;
-    let tag = image.rsplit('/').next()?.split('@').next()?.split_once(':')?.1;
-    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn majors_of_images() {
-        let major = |image: &str| target_major(&json!({ "spec": { "imageName": image } }));
-        assert_eq!(major("ghcr.io/cloudnative-pg/postgresql:17.6-system-bookworm"), Some(17));
-        assert_eq!(major("localhost:5000/cnpg-postgresql:15"), Some(15));
-        assert_eq!(major("registry:5000/pg@sha256:ab"), None);
-    }
 }

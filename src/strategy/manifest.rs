@@ -3,6 +3,7 @@
 use crate::{
     facts::{Facts, cnpg::OURS, zalando::secret_name},
     spec::Migration,
+    steps::first_backup::PLUGIN,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,12 +45,31 @@ pub fn base(migration: &Migration, facts: &Facts) -> Value {
     }
     if let Some(backup) = &target.backup {
         let plugin = json!({
-            "name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": true,
+            "name": PLUGIN, "isWALArchiver": true,
             "parameters": { "barmanObjectName": backup.object_store },
         });
         spec.entry("plugins").or_insert(json!([plugin]));
     }
     cluster
+}
+
+/// The pooler of the file. In session mode an app's connection holds one of the server's, so CNPG's default of 20 in each
+/// pod would let the rest of the apps wait for ever: the pods share what the target takes, less a reserve for others.
+pub fn pooler(migration: &Migration, facts: &Facts) -> Option<Value> {
+    let pooler = migration.target.pooler.as_ref()?;
+    let server: u32 = facts.standby_minimum.get("max_connections").and_then(|text| text.parse().ok()).unwrap_or(100);
+    let share = (server.saturating_sub(15) / pooler.instances).max(5);
+    Some(json!({
+        "apiVersion": "postgresql.cnpg.io/v1", "kind": "Pooler",
+        "metadata": { "name": pooler.name, "labels": { OURS: migration.name } },
+        "spec": {
+            "cluster": { "name": migration.target.cluster }, "instances": pooler.instances, "type": "rw",
+            "pgbouncer": {
+                "poolMode": "session",
+                "parameters": { "default_pool_size": share.to_string(), "max_client_conn": "1000" },
+            },
+        },
+    }))
 }
 
 /// The Zalando cluster as CNPG's external cluster, by its own Service: the leader, whoever that is.

@@ -2,16 +2,18 @@
 
 use super::manifest;
 use crate::{
-    error::{Error, Result},
-    facts::{Facts, server::Database},
+    error::Result,
+    facts::{Facts, main_database},
     plan::Plan,
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
     steps::{
         detach_operator::DetachOperator,
+        first_backup::FirstBackup,
         gate::Gate,
         hook,
         pause_patroni::PausePatroni,
+        pooler::{CreatePooler, ProvePooler},
         prove_login::ProveLogin,
         repair_logins::RepairLogins,
         replica::*,
@@ -37,7 +39,11 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let owner_secret = manifest::owner_secret(migration);
     let streaming = |id| streaming::Streaming { id, lag: guard.lag_before, limit: copy };
 
-    let prepare: Vec<Arc<dyn Step>> = vec![
+    let login =
+        ProveLogin { owner: main.owner.clone(), owner_secret: owner_secret.clone(), database: main.name.clone() };
+    let clean = clean_leftovers::CleanLeftovers { roles: false };
+
+    let mut prepare: Vec<Arc<dyn Step>> = vec![
         Arc::new(wal_retention::WalRetention { source: source.clone() }),
         Arc::new(owner_secret::OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() }),
         Arc::new(create_target::CreateTarget {
@@ -48,6 +54,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
         Arc::new(restart_target::RestartTarget { target: target.clone() }),
         Arc::new(streaming("streaming")),
     ];
+    prepare.extend(create_pooler(migration, facts));
     // Detaching and pausing take nothing from the app: they come before the window, not in it.
     let script = |name, hazard| hook::step(migration, name, hazard);
     let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
@@ -62,26 +69,43 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.push(Arc::new(promote::Promote { target: target.clone() }));
     cutover.push(Arc::new(settle::Settle));
     cutover.push(Arc::new(RepairLogins { unknown: facts.unknown_passwords.clone() }));
-    cutover.push(Arc::new(ProveLogin {
-        owner: main.owner.clone(),
-        owner_secret: owner_secret.clone(),
-        database: main.name.clone(),
-    }));
+    cutover.push(Arc::new(login.clone()));
+    // While one of Spilo's extensions can't be dropped the operator makes no role for the pooler: cleaned first, then.
+    let (within, after) = if migration.target.pooler.is_some() { (Some(clean), None) } else { (None, Some(clean)) };
+    cutover.extend(within.map(|clean| Arc::new(clean) as Arc<dyn Step>));
+    cutover.extend(prove_pooler(migration, &login));
     cutover.extend(script("after_promote", Hazard::Disruptive)?);
     cutover.push(Arc::new(switch(migration, &owner_secret, &main.name)));
     cutover.push(Arc::new(StartApps { apps, hazard: Hazard::Disruptive }));
     cutover.extend(script("start_apps", Hazard::Disruptive)?);
     cutover.extend(script("health", Hazard::ReadOnly)?);
     cutover.extend(script("verify", Hazard::ReadOnly)?);
-    cutover.push(Arc::new(clean_leftovers::CleanLeftovers { roles: false }));
+    cutover.extend(after.map(|clean| Arc::new(clean) as Arc<dyn Step>));
+    cutover.extend(first_backup(migration, facts));
     let (instances, smart_shutdown) = (migration.target.instances, template_shutdown(migration));
     cutover.push(Arc::new(grow_target::GrowTarget { target: target.clone(), instances, smart_shutdown }));
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: source.clone() }));
     finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    finalize.push(Arc::new(Tidy { secrets: vec![switch_connections::saved_name(&migration.name)] }));
     Plan::new(prepare, cutover, finalize)
+}
+
+pub fn create_pooler(migration: &Migration, facts: &Facts) -> Option<Arc<dyn Step>> {
+    manifest::pooler(migration, facts).map(|manifest| Arc::new(CreatePooler { manifest }) as Arc<dyn Step>)
+}
+
+pub fn prove_pooler(migration: &Migration, login: &ProveLogin) -> Option<Arc<dyn Step>> {
+    let pooler = migration.target.pooler.as_ref()?;
+    Some(Arc::new(ProvePooler { pooler: pooler.name.clone(), login: login.clone() }))
+}
+
+pub fn first_backup(migration: &Migration, facts: &Facts) -> Option<Arc<dyn Step>> {
+    let backup = migration.target.backup.clone()?;
+    let size: u64 = facts.databases.iter().map(|d| d.size).sum();
+    let limit = Duration::from_secs(900 + size / COPY_RATE);
+    Some(Arc::new(FirstBackup { target: migration.target.cluster.clone(), backup, limit }))
 }
 
 pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> SwitchConnections {
@@ -89,14 +113,12 @@ pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> Swit
         ConnectionObject::Secret(name) => format!("secret/{name}"),
         ConnectionObject::ConfigMap(name) => format!("configmap/{name}"),
     });
-    SwitchConnections { objects: objects.collect(), owner_secret: owner_secret.into(), database: database.into() }
-}
-
-/// The database whose owner CNPG looks after: the first one named in the file, else the largest.
-pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a Database> {
-    let named = migration.databases.first().and_then(|name| facts.databases.iter().find(|d| &d.name == name));
-    let main = named.or_else(|| facts.databases.iter().max_by_key(|d| d.size));
-    main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
+    SwitchConnections {
+        objects: objects.collect(),
+        owner_secret: owner_secret.into(),
+        database: database.into(),
+        limit: migration.guardrails.stop_apps,
+    }
 }
 
 pub fn template_shutdown(migration: &Migration) -> Option<i64> {

@@ -53,6 +53,10 @@ impl Verified {
             ]);
         }
         let mut text = table.render(0);
+        for item in self.items().filter(|item| !item.rows.is_empty()) {
+            text.push_str(&format!("\n{} {}, the first rows that differ:\n", item.database, item.name));
+            item.rows.iter().for_each(|row| text.push_str(&format!("  {row}\n")));
+        }
         for report in &self.databases {
             text.push_str(&format!(
                 "\n{}\n  seen at {}, source at {}, target at {}\n",

@@ -5,6 +5,7 @@
 mod catalogue;
 mod expected;
 mod hash;
+mod rows;
 mod scan;
 mod sequences;
 mod side;
@@ -17,6 +18,7 @@ use crate::{
 pub use expected::Expectations;
 use futures::future::BoxFuture;
 use hash::Hasher;
+pub use rows::Difference;
 use serde::{Deserialize, Serialize};
 use side::{Seen, Side};
 use std::{collections::BTreeMap, fmt};
@@ -53,6 +55,9 @@ pub struct Item {
     pub target: Option<String>,
     /// Why it passes although it differs, or why it could not be looked at.
     pub note: Option<String>,
+    /// The first rows of a table that differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Difference>,
 }
 
 /// Equal catalogue facts are not items of their own: one item a kind says how many there are.
@@ -105,7 +110,9 @@ impl fmt::Display for Item {
             (None, Some(t)) => write!(f, "is at the target only ({t})")?,
             (None, None) => write!(f, "was not compared")?,
         }
-        self.note.as_ref().map_or(Ok(()), |n| write!(f, ": {n}"))
+        let rows = self.rows.iter().map(|row| format!("; {row}")).collect::<String>();
+        self.note.as_ref().map_or(Ok(()), |n| write!(f, ": {n}"))?;
+        f.write_str(&rows)
     }
 }
 
@@ -139,11 +146,23 @@ pub struct What {
     pub strict: bool,
     /// Of the hashes: two looks with the same seed can be compared, and another seed is another chance to see a difference.
     pub seed: u64,
+    /// Rows to find in each table that differs; finding them reads it some more times.
+    pub rows: usize,
+    /// What is in them, too.
+    pub values: bool,
 }
 
 impl What {
     pub fn all() -> What {
-        What { data: Data::Fingerprints, sequences: true, catalogue: true, strict: false, seed: new_seed() }
+        What {
+            data: Data::Fingerprints,
+            sequences: true,
+            catalogue: true,
+            strict: false,
+            seed: new_seed(),
+            rows: 0,
+            values: false,
+        }
     }
 
     pub fn counts() -> What {
@@ -185,10 +204,10 @@ pub async fn compare(
     let both = Majors { lower, differ: source.major != target.major };
     let hasher = Hasher::agreed(&mut source, &mut target, what.seed, what.strict).await;
     let (ours, theirs) = tokio::join!(source.look(what, both, &hasher), target.look(what, both, &hasher));
+    let mut items = tables::compare(&ours, &theirs, expectations);
+    rows::locate((&mut source, &mut target), (&ours, &theirs), &hasher, what, &mut items).await;
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
     tokio::join!(source.close(), target.close());
-    let mut items = Vec::new();
-    items.extend(tables::compare(&ours, &theirs, expectations));
     items.extend(sequences::compare(&ours, &theirs, expectations));
     items.extend(catalogue::compare(&ours, &theirs, both, expectations));
     items.iter_mut().for_each(|i| database.clone_into(&mut i.database));
@@ -225,7 +244,16 @@ pub(crate) fn item(kind: &str, name: &str, source: Option<&Seen>, target: Option
         true => Verdict::Fail,
     };
     let note = (!failed.is_empty()).then(|| failed.join("; "));
-    Item { database: String::new(), kind: kind.to_owned(), name: name.to_owned(), verdict, source, target, note }
+    Item {
+        database: String::new(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        verdict,
+        source,
+        target,
+        note,
+        rows: Vec::new(),
+    }
 }
 
 /// Every name of either side, with what each says about it.

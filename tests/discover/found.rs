@@ -1,11 +1,12 @@
 //! What is found in a cluster, and that what is written from it works.
 use super::support::{Bench, SOURCE, Setting};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 /// A second app with everything in one URL, and a password that is its own.
 fn reader(bench: &Bench) {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reader", "namespace": "mastodon"},
-        "stringData": {"DATABASE_URL": format!("postgres://reader:hunter2@{SOURCE}/mastodon")}});
+        "data": {"DATABASE_URL": STANDARD.encode(format!("postgres://reader:hunter2@{SOURCE}/mastodon"))}});
     let labels = json!({"app": "reader"});
     let from = json!([{"secretRef": {"name": "reader"}}]);
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",

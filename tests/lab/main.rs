@@ -2,8 +2,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apps;
 mod dump;
+mod ends;
 mod failures;
 mod input;
+mod pooler;
 mod replica;
 mod script;

@@ -1,11 +1,8 @@
 //! The built binary as a process.
-use super::Bench;
+use super::{Bench, LIMIT};
 use serde_json::Value;
-use std::{fmt, process::Stdio, time::Duration};
+use std::{fmt, process::Stdio};
 use tokio::process::Command;
-
-/// Longer than any verb takes here; a program that hangs fails its test.
-const LIMIT: Duration = Duration::from_secs(150);
 
 /// What a run of the binary came to.
 #[must_use]
@@ -87,7 +84,7 @@ impl Bench {
     pub fn spawn(&self, line: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-pgmigrate"));
         command.args(line.split_whitespace()).current_dir(self.path()).env_clear().env("HOME", self.path());
-        command.env("KUBECONFIG", self.lab.kubeconfig_path()).env("NO_COLOR", "1");
+        command.env("KUBECONFIG", self.kubeconfig()).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn().expect("the binary starts");
         let pid = child.id().expect("it runs");

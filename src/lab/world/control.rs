@@ -2,7 +2,8 @@
 //! from another process; tests call the same functions in-process.
 //!
 //! Commands: `status` · `audit <namespace>` · `mark <namespace>` (gaps are counted anew) · `kill <namespace> <pod>` (the
-//! pod's PostgreSQL server, SIGKILL) · `cut <namespace> <pod>` (its exec and port-forward streams) · `down`.
+//! pod's PostgreSQL server, SIGKILL) · `cut <namespace> <pod>` (its exec and port-forward streams) · `disk <namespace>
+//! <pod> <MiB>` (a disk of its own, before it is made) · `fill <namespace> <pod>` (that disk) · `down`.
 use super::Lab;
 use crate::{
     error::{Context, Error, Result},
@@ -67,6 +68,15 @@ async fn obey(lab: &Lab, line: &str) -> Result<Value> {
             Ok(Value::Null)
         }
         ["kill", namespace, pod] => Ok(faults::kill_server(&lab.node, namespace, pod)?.into()),
+        ["disk", namespace, pod, size] => {
+            let size = size.parse().map_err(|_| Error::usage(format!("{size} is not a number of MiB")))?;
+            faults::disk::small(&lab.node, namespace, pod, size)?;
+            Ok(Value::Null)
+        }
+        ["fill", namespace, pod] => {
+            faults::disk::fill(&lab.node, namespace, pod)?;
+            Ok(Value::Null)
+        }
         ["cut", namespace, pod] => {
             lab.node.cut(namespace, pod);
             Ok(Value::Null)

@@ -1,5 +1,8 @@
 //! The ground that a lab stands on: a subnet of its own and a directory, and clearing up after one that was killed.
-use crate::error::{Context, Error, Result};
+use crate::{
+    error::{Context, Error, Result},
+    lab::faults::disk,
+};
 use std::{
     fs::File,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -89,6 +92,7 @@ pub fn clear(dir: &Path) -> Result<()> {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+    disk::unmount(dir)?;
     remove(dir)
 }
 

@@ -6,6 +6,7 @@
 use crate::{
     error::{Context, Result},
     facts::{cnpg, server},
+    kube::kind::CLUSTER,
     postgres::Ident,
     step::*,
     steps::ends,
@@ -115,6 +116,10 @@ impl Step for CleanLeftovers {
         if self.roles {
             return Ok(json!({ "databases": databases, "rolesKept": self.drop_roles(world).await? }));
         }
+        // An instance manager that failed at one of them looks again only minutes later, unless it is told.
+        let again =
+            json!({ "metadata": { "annotations": { "cnpg.io/reloadedAt": jiff::Timestamp::now().to_string() } } });
+        world.kube.merge(&CLUSTER, &world.migration.target.cluster, &again).await?;
         Ok(json!({ "databases": databases, "note": Value::from(format!("{} databases", databases.len())) }))
     }
 }

@@ -6,12 +6,12 @@
 
 use crate::{
     error::{Error, Result},
-    facts::cnpg::OURS,
+    facts::{cnpg::OURS, zalando},
     kube::{
         Probe,
         kind::{CLUSTER, POD, PVC},
     },
-    postgres::Literal,
+    postgres::{Literal, sql_error, wire},
     step::*,
     steps::ends,
 };
@@ -54,6 +54,9 @@ impl Step for CreateTarget {
                 .hint("name another cluster in spec.target.cnpg.cluster, or remove that one")),
         }
     }
+    async fn prepare(&self, world: &World) -> Result<Receipt> {
+        prove_standby(world).await.map(|()| Value::Null)
+    }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         world.kube.apply(&CLUSTER, &self.manifest).await?;
         Ok(json!({ "cluster": world.migration.target.cluster }))
@@ -66,6 +69,26 @@ impl Step for CreateTarget {
             world.events.warn(format!("the base backup's session at the source was not ended: {}", error.chain()));
         }
         Ok(())
+    }
+}
+
+/// The copy logs in with the operator's Secret of `standby`. With a wrong password its job would try for ever, and say so
+/// in its log only.
+async fn prove_standby(world: &World) -> Result<()> {
+    let (kube, source) = (&world.kube, zalando::source(&world.kube, &world.migration.source).await?);
+    let (user, password) = zalando::credentials(kube, &source.cluster, "standby").await?;
+    let login = wire::Login { pod: &source.leader, user: &user, password: &password, database: "postgres", ca: None };
+    match wire::connect(kube, login).await {
+        Err(error) if sql_error(&error).is_some_and(|said| said.code == "28P01") => {
+            let (secret, leader) = (zalando::secret_name(&source.cluster, "standby"), &source.leader);
+            let what = format!("the source does not take the password of role {user} that is in secret {secret}");
+            Err(Error::check(what).cause(error).hint(format!(
+                "give the role that password: kubectl exec -it -n {} {leader} -c postgres -- psql -U postgres -c '\\password {user}'",
+                kube.namespace()
+            )))
+        }
+        // Some pg_hba lets `standby` do nothing but replicate: then the copy itself will tell.
+        _ => Ok(()),
     }
 }
 

@@ -99,8 +99,11 @@ fn ensure(operator: &Operator, cluster: &Cluster, pooler: &Value, name: &str) {
 
 /// One pod: PgBouncer again and again until the pod is gone.
 async fn live(operator: Arc<Operator>, cluster: Cluster, pooler: Arc<Value>, pod: Arc<Value>, stop: CancellationToken) {
-    let Some(program) = PROGRAMS.iter().map(Path::new).find(|path| path.is_file()) else { return };
     let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let Some(program) = PROGRAMS.iter().map(Path::new).find(|path| path.is_file()) else {
+        tracing::warn!("pod {name} stays Pending, there is no PgBouncer on this machine: apt-get install pgbouncer");
+        return;
+    };
     let (dir, ip) = (operator.node.pod_dir(&cluster.namespace, name), operator.node.allocate_ip());
     let (log, user) = (dir.join("pgbouncer.log"), operator.node.postgres_user());
     let env = BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]);

@@ -1,0 +1,56 @@
+//! The two ends are not as one would wish: a wrong password, a full disk.
+use super::support::{Bench, NAMESPACE, SOURCE, Setting, TARGET, TARGET_POD};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_standby_password_is_wrong() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    // With an operator at work the role would get the Secret's password again.
+    let detach = |to: serde_json::Value| {
+        bench.change("postgresqls.acid.zalan.do", SOURCE, |cluster| {
+            cluster["metadata"]["annotations"]["acid.zalan.do/controller"] = to;
+        });
+    };
+    detach(json!("elsewhere"));
+    let known = bench.password(&format!("standby.{SOURCE}.credentials.postgresql.acid.zalan.do"), "password");
+    bench.at_source("ALTER ROLE standby PASSWORD 'another'").await;
+    let failed = bench.run("prepare mastodon").await.code(3).says("does not take the password of role standby");
+    let _ = failed.says("\\password standby").says("kubectl pgmigrate prepare mastodon").never_says(&known);
+    assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "nothing was made for a copy that can't be");
+    bench.at_source(&format!("ALTER ROLE standby PASSWORD '{known}'")).await;
+    detach(serde_json::Value::Null);
+    let _ = bench.prepare().await;
+    let _ = bench.run("rollback mastodon --remove-target").await.code(0);
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    bench.on_source().await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_full_during_the_import() {
+    let Some(bench) = Bench::up(Setting::dump()).await else { return };
+    let faults = &bench.lab.faults;
+    if let Err(error) = faults.small_disk(NAMESPACE, TARGET_POD, 512) {
+        // Only root may mount one.
+        return eprintln!("not tried: {}", error.chain());
+    }
+    bench.at_source("CREATE TABLE heavy AS SELECT n, md5(n::text) FROM generate_series(1, 300000) n").await;
+    let _ = bench.prepare().await;
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    // From when the new server runs on, there is no room left.
+    let server = bench.lab.node.pod_dir(NAMESPACE, TARGET_POD).join("pgdata/postmaster.pid");
+    let end = Instant::now() + Duration::from_secs(60);
+    while !server.exists() {
+        assert!(Instant::now() < end && !cutover.ended(), "no import began");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    faults.fill_disk(NAMESPACE, TARGET_POD).expect("filled");
+    let _ = cutover.wait().await.code(1).says("No space left on device").says("back on the source");
+    bench.on_source().await;
+    assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "the target is removed");
+    // With room again the same migration succeeds.
+    let _ = bench.cutover().await.code(0);
+    bench.on_target().await;
+    bench.end().await;
+}
