@@ -171,7 +171,8 @@ fn scripts_are_checked_without_a_cluster() {
 fn schema_role_and_completion_are_data() {
     let shell = Shell::new();
     assert_eq!(shell.run("schema").code(0).json()["type"], "object");
-    let _ = shell.run("schema --role -n m").code(0).says("kind: Role").says("pods/portforward").says("namespace: m");
+    let _ = shell.run("rbac -n m").code(0).says("kind: Role").says("pods/portforward").says("namespace: m");
+    let _ = shell.run("check --list -o name").code(0).says("source-found\n");
     let _ = shell.run("completion bash").code(0).says("kubectl-pgmigrate");
     let _ = shell.run("completion kubectl").code(0).says("#!/bin/sh");
     let _ = shell.run("__complete -- cut").code(0).says("cutover\t").says("\n:4");

@@ -1,73 +1,113 @@
 //! What each verb needs of RBAC, asked of the API server before anything begins.
 
-use super::{Check, Finding};
-use crate::{error::Result, step::World};
-use serde::Serialize;
+use super::*;
+use crate::kube::Kube;
 
-const CHECK: Check =
-    Check { id: "permissions", title: "every permission is there", why: "a call refused in the window would end it" };
+pub const CHECKS: &[Check] =
+    &[check("permissions", "every permission is there", "a call refused in the window would end it", permissions)];
 
-/// One published rule; `rules()` is the whole Role.
-#[derive(Debug, Clone, Serialize)]
+/// Which verbs a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Every verb: list, check, plan, status, verify, report too.
+    Look,
+    /// What takes the lock: every verb that changes something, and `unlock`.
+    Lock,
+    /// What makes, moves or removes: prepare, cutover, rollback, resume, finalize.
+    Change,
+}
+
+/// One published rule of the Role, in the migration's namespace.
+#[derive(Debug, Clone, Copy)]
 pub struct Rule {
     pub group: &'static str,
     pub resource: &'static str,
     pub verbs: &'static [&'static str],
+    pub need: Need,
 }
 
-const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
-    Rule { group, resource, verbs }
+const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str], need: Need) -> Rule {
+    Rule { group, resource, verbs, need }
 }
 
-/// Least privilege for every verb, in the migration's namespace.
+/// Least privilege for every verb.
 pub fn rules() -> &'static [Rule] {
     RULES
 }
 
+use Need::{Change, Lock, Look};
 static RULES: &[Rule] = &[
-    rule("", "pods", &["get", "list", "watch", "delete"]),
-    rule("", "pods/exec", &["get", "create"]),
-    rule("", "pods/portforward", &["get", "create"]),
-    rule("", "pods/log", &["get"]),
-    rule("", "secrets", &["get", "list", "create", "patch", "delete"]),
-    rule("", "configmaps", &["get", "list", "create", "update", "patch", "delete"]),
-    rule("", "services", &["get", "list"]),
-    rule("", "endpoints", &["get", "list", "watch"]),
-    rule("", "persistentvolumeclaims", &["get", "list", "watch"]),
-    rule("apps", "deployments", &["get", "list", "watch", "patch"]),
-    rule("apps", "statefulsets", &["get", "list", "watch", "patch"]),
-    rule("batch", "cronjobs", &["get", "list", "watch", "patch"]),
-    rule("batch", "jobs", &["get", "list", "watch"]),
-    rule("autoscaling", "horizontalpodautoscalers", &["get", "list"]),
-    rule("coordination.k8s.io", "leases", &["get", "create", "update", "delete"]),
-    rule("acid.zalan.do", "postgresqls", &["get", "list", "patch"]),
-    rule("postgresql.cnpg.io", "clusters", &["get", "list", "watch", "create", "patch", "delete"]),
-    rule("postgresql.cnpg.io", "poolers", &["get", "create", "patch", "delete"]),
-    rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"]),
-    rule("postgresql.cnpg.io", "scheduledbackups", &["get", "create", "patch"]),
+    rule("", "pods", &["get", "list", "watch"], Look),
+    rule("", "pods", &["delete"], Change),
+    rule("", "pods/exec", &["get", "create"], Look),
+    rule("", "pods/portforward", &["get", "create"], Look),
+    rule("", "pods/log", &["get"], Change),
+    rule("", "secrets", &["get", "list"], Look),
+    rule("", "secrets", &["create", "patch", "delete"], Change),
+    rule("", "configmaps", &["get", "list"], Look),
+    rule("", "configmaps", &["create", "update", "patch", "delete"], Change),
+    rule("", "services", &["get", "list"], Look),
+    rule("", "endpoints", &["get", "list", "watch"], Change),
+    rule("", "persistentvolumeclaims", &["get", "list"], Look),
+    rule("", "persistentvolumeclaims", &["watch"], Change),
+    rule("", "resourcequotas", &["list"], Look),
+    rule("", "limitranges", &["list"], Look),
+    rule("networking.k8s.io", "networkpolicies", &["list"], Look),
+    rule("apps", "deployments", &["get", "list"], Look),
+    rule("apps", "deployments", &["watch", "patch"], Change),
+    rule("apps", "statefulsets", &["get", "list"], Look),
+    rule("apps", "statefulsets", &["watch", "patch"], Change),
+    rule("batch", "cronjobs", &["get", "list"], Look),
+    rule("batch", "cronjobs", &["watch", "patch"], Change),
+    rule("batch", "jobs", &["get", "list"], Look),
+    rule("batch", "jobs", &["watch"], Change),
+    rule("autoscaling", "horizontalpodautoscalers", &["get", "list"], Look),
+    rule("coordination.k8s.io", "leases", &["get"], Look),
+    rule("coordination.k8s.io", "leases", &["create", "update", "delete"], Lock),
+    rule("acid.zalan.do", "postgresqls", &["get", "list"], Look),
+    rule("acid.zalan.do", "postgresqls", &["patch"], Change),
+    rule("postgresql.cnpg.io", "clusters", &["get", "list"], Look),
+    rule("postgresql.cnpg.io", "clusters", &["watch", "create", "patch", "delete"], Change),
+    rule("barmancloud.cnpg.io", "objectstores", &["get"], Look),
+    rule("postgresql.cnpg.io", "poolers", &["get"], Look),
+    rule("postgresql.cnpg.io", "poolers", &["create", "patch", "delete"], Change),
+    rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"], Change),
+    rule("postgresql.cnpg.io", "scheduledbackups", &["get", "create", "patch"], Change),
 ];
 
-pub async fn check(world: &World) -> Result<Vec<Finding>> {
-    let asked = rules().iter().flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
-    let answers = asked.map(|(rule, verb)| async move {
-        Ok::<_, crate::error::Error>((rule, verb, world.kube.can_i(verb, rule.group, rule.resource, None).await?))
-    });
+/// A verb that is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Missing {
+    pub rule: &'static Rule,
+    pub verb: &'static str,
+}
+
+/// One question for all rules; what its answer does not hold is asked for by itself, as the answer may be incomplete
+/// (authorizers other than RBAC need not list their rules).
+pub(super) async fn missing(kube: &Kube) -> Result<Vec<Missing>> {
+    let granted = kube.granted().await?;
+    let asked = RULES.iter().flat_map(|rule| rule.verbs.iter().map(move |verb| Missing { rule, verb }));
+    let doubtful = asked.filter(|m| !granted.iter().any(|g| g.covers(m.verb, m.rule.group, m.rule.resource)));
+    let answers = doubtful
+        .map(|m| async move { Ok::<_, Error>((m, kube.can_i(m.verb, m.rule.group, m.rule.resource, None).await?)) });
     let answers = futures::future::try_join_all(answers).await?;
-    let missing: Vec<Finding> = answers
-        .iter()
-        .filter(|(_, _, allowed)| !allowed)
-        .map(|(rule, verb, _)| {
-            let yaml =
-                format!("- {{apiGroups: [\"{}\"], resources: [{}], verbs: [{verb}]}}", rule.group, rule.resource);
-            CHECK.fail(
-                format!("may not {verb} {} in {}", rule.resource, world.kube.namespace()),
-                format!("add to the Role: {yaml}"),
-            )
-        })
-        .collect();
-    Ok(if missing.is_empty() {
-        vec![CHECK.pass(format!("{} verbs on {} resources", answers.len(), rules().len()))]
-    } else {
-        missing
-    })
+    Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(missing, _)| missing).collect())
+}
+
+fn permissions(looks: &Looks) -> Judged<'_> {
+    let missing = looks.permissions.as_ref()?;
+    if missing.is_empty() {
+        return Ok(pass(format!("{} rules", RULES.len())));
+    }
+    let mut yaml = String::from("add to the Role (kubectl pgmigrate rbac prints the whole of it):");
+    let mut seen: Vec<String> = Vec::new();
+    for rule in RULES {
+        let verbs: Vec<&str> = missing.iter().filter(|m| std::ptr::eq(m.rule, rule)).map(|m| m.verb).collect();
+        if !verbs.is_empty() {
+            let (group, resource, verbs) = (rule.group, rule.resource, verbs.join(", "));
+            seen.push(format!("{verbs} {resource}"));
+            yaml.push_str(&format!("\n- {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{verbs}]}}"));
+        }
+    }
+    Ok(fail(format!("in {} you may not: {}", looks.namespace(), seen.join("; ")), yaml))
 }

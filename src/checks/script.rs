@@ -1,21 +1,22 @@
 //! The script compiles, knows its functions, and names its hooks right.
 
-use super::{Check, Finding};
-use crate::{script, step::World};
+use super::*;
+use crate::script;
 
-const CHECK: Check = Check {
-    id: "script",
-    title: "the script is sound",
-    why: "a function that does not exist fails when it is called: in the window",
-};
+pub const CHECKS: &[Check] = &[check(
+    "script",
+    "the script is sound",
+    "a function that does not exist fails when it is called: in the window",
+    sound,
+)];
 
-pub fn check(world: &World) -> Option<Finding> {
-    let script = world.migration.script.as_ref()?;
-    let remedy = format!("kubectl pgmigrate script check {}", world.migration.name);
-    Some(match script::check(script).first() {
-        None => CHECK.pass(script.name.clone()),
-        Some(problem) => {
-            CHECK.fail(format!("{}:{}:{}: {}", script.name, problem.line, problem.column, problem.what), remedy)
-        }
+fn sound(looks: &Looks) -> Judged<'_> {
+    let Some(script) = looks.migration.script.as_ref() else { return Ok(pass("the migration has none")) };
+    Ok(match script::check(script).first() {
+        None => pass(script.name.clone()),
+        Some(problem) => fail(
+            format!("{}:{}:{}: {}", script.name, problem.line, problem.column, problem.what),
+            format!("kubectl pgmigrate script check {}", looks.migration.name),
+        ),
     })
 }

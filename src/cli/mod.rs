@@ -3,6 +3,7 @@
 mod check;
 mod completion;
 mod context;
+mod cost;
 mod cutover;
 mod demo;
 mod drive;
@@ -14,6 +15,7 @@ mod lab;
 mod list;
 mod plan;
 mod prepare;
+mod rbac;
 mod report;
 mod resume;
 mod rollback;
@@ -97,8 +99,10 @@ enum Verb {
     /// A practice cluster on this machine
     #[command(subcommand)]
     Lab(lab::Lab),
-    /// Print the JSON schema of the migration file, for editors; or the RBAC role
-    Schema(schema::Schema),
+    /// Print the RBAC role that a verb, or every verb, needs
+    Rbac(rbac::Rbac),
+    /// Print the JSON schema of the migration file, for editors
+    Schema,
     /// Print a shell's completion script
     Completion(completion::Completion),
     /// Print the version
@@ -145,9 +149,13 @@ fn refused(args: &[OsString], error: &clap::Error) -> u8 {
 
 /// What needs neither the cluster nor a script's clock answers without a runtime.
 fn run(context: &Context, verb: Verb) -> Result<()> {
+    if context.ui.format == term::Format::Junit && !matches!(verb, Verb::Check(_)) {
+        return Err(Error::usage("-o junit is for check alone").hint("kubectl pgmigrate check NAME -o junit"));
+    }
     match verb {
         Verb::Version => version::run(context),
-        Verb::Schema(verb) => verb.run(context),
+        Verb::Rbac(verb) => verb.run(context),
+        Verb::Schema => schema::run(context),
         Verb::Completion(verb) => verb.run(),
         Verb::Complete(verb) => verb.run(),
         Verb::Init(verb) => verb.run(context),
@@ -178,7 +186,7 @@ async fn run_verb(context: &Context, verb: Verb) -> Result<()> {
         Verb::Report(verb) => verb.run(context).await,
         Verb::Script(verb) => verb.run(context).await,
         Verb::Lab(verb) => verb.run(context).await,
-        Verb::Version | Verb::Schema(_) | Verb::Completion(_) | Verb::Complete(_) | Verb::Init(_) => {
+        Verb::Version | Verb::Rbac(_) | Verb::Schema | Verb::Completion(_) | Verb::Complete(_) | Verb::Init(_) => {
             Err(Error::bug("a verb without a cluster was given a runtime"))
         }
     }

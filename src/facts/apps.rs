@@ -3,7 +3,7 @@
 use super::{list, text};
 use crate::{
     error::Result,
-    kube::{Kind, Kube, kind},
+    kube::{Kube, kind},
     spec::{ConnectionObject, Workload, WorkloadKind},
 };
 use serde::Serialize;
@@ -45,39 +45,65 @@ impl Mention {
     }
 }
 
-const KINDS: [(&Kind, WorkloadKind, &str); 3] = [
-    (&kind::DEPLOYMENT, WorkloadKind::Deployment, "/spec/template/spec"),
-    (&kind::STATEFUL_SET, WorkloadKind::StatefulSet, "/spec/template/spec"),
-    (&kind::CRON_JOB, WorkloadKind::CronJob, "/spec/jobTemplate/spec/template/spec"),
-];
+/// What runs in the namespace, as the API has it.
+#[derive(Debug, Clone, Default)]
+pub struct Workloads {
+    pub deployments: Vec<Value>,
+    pub statefulsets: Vec<Value>,
+    pub cronjobs: Vec<Value>,
+    pub autoscalers: Vec<Value>,
+}
+
+impl Workloads {
+    pub async fn read(kube: &Kube) -> Result<Workloads> {
+        let (deployments, statefulsets, cronjobs, autoscalers) = tokio::try_join!(
+            kube.list(&kind::DEPLOYMENT, ""),
+            kube.list(&kind::STATEFUL_SET, ""),
+            kube.list(&kind::CRON_JOB, ""),
+            kube.list(&kind::HPA, "")
+        )?;
+        Ok(Workloads { deployments, statefulsets, cronjobs, autoscalers })
+    }
+
+    pub fn get(&self, workload: &Workload) -> Option<&Value> {
+        let (objects, _) = self.of(workload.kind);
+        objects.iter().find(|o| text(o, "/metadata/name") == workload.name)
+    }
+
+    /// The objects of a kind, and where their pod template is.
+    fn of(&self, kind: WorkloadKind) -> (&[Value], &'static str) {
+        match kind {
+            WorkloadKind::Deployment => (&self.deployments, "/spec/template/spec"),
+            WorkloadKind::StatefulSet => (&self.statefulsets, "/spec/template/spec"),
+            WorkloadKind::CronJob => (&self.cronjobs, "/spec/jobTemplate/spec/template/spec"),
+        }
+    }
+}
 
 /// Every Deployment, StatefulSet and CronJob of the namespace whose environment leads to the source. The source's own
 /// objects (its StatefulSet, its poolers, its logical backup) are left out. Reads only the Secrets and ConfigMaps that
 /// the templates name; one that may not be read counts as not mentioning.
-pub async fn consumers(kube: &Kube, cluster: &str) -> Result<Vec<Consumer>> {
-    let autoscalers = kube.list(&kind::HPA, "").await?;
+pub async fn consumers(kube: &Kube, workloads: &Workloads, cluster: &str) -> Vec<Consumer> {
     let mut objects = Objects { kube, seen: BTreeMap::new() };
     let mut found = Vec::new();
-    for (api, workload, template) in KINDS {
-        for object in kube.list(api, "").await? {
-            if own(&object, cluster) {
-                continue;
-            }
+    for kind in WorkloadKind::ALL {
+        let (all, template) = workloads.of(kind);
+        for object in all.iter().filter(|o| !own(o, cluster)) {
             let mentions = mentions(&mut objects, object.pointer(template).unwrap_or(&Value::Null), cluster).await;
             if mentions.is_empty() {
                 continue;
             }
-            let target = Workload { kind: workload, name: text(&object, "/metadata/name").to_owned() };
+            let target = Workload { kind, name: text(object, "/metadata/name").to_owned() };
             found.push(Consumer {
                 workload: target.to_string(),
-                replicas: replicas(&object, workload),
-                autoscalers: scaled_by(&autoscalers, &target),
+                replicas: replicas(object, kind),
+                autoscalers: scaled_by(&workloads.autoscalers, &target),
                 mentions,
                 target,
             });
         }
     }
-    Ok(found)
+    found
 }
 
 fn own(object: &Value, cluster: &str) -> bool {

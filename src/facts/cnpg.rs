@@ -106,6 +106,19 @@ pub async fn open_target(kube: &Kube, cluster: &str, database: &str) -> Result<D
     pod::connect(kube, &primary, database).await
 }
 
+/// From an image's tag: `.../postgresql:17.6-system-bookworm` is 17. None: a digest, or no image.
+pub fn image_major(image: &str) -> Option<u32> {
+    version(image).first().copied()
+}
+
+/// The numbers a tag begins with: `cloudnative-pg:1.30.0` is [1, 30, 0]; empty for a digest.
+pub fn version(image: &str) -> Vec<u32> {
+    let name = image.rsplit('/').next().unwrap_or_default().split('@').next().unwrap_or_default();
+    let tag = name.split_once(':').map_or("", |(_, tag)| tag.trim_start_matches('v'));
+    let end = tag.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(tag.len());
+    tag[..end].split('.').map_while(|part| part.parse().ok()).collect()
+}
+
 /// The CNPG operator's Deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -154,4 +167,17 @@ fn judge(deployments: &[Value]) -> Option<Operator> {
         },
         _ => Operator::Ready { namespace, image },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_images() {
+        assert_eq!(image_major("ghcr.io/cloudnative-pg/postgresql:17.6-system-bookworm"), Some(17));
+        assert_eq!(image_major("localhost:5000/cnpg-postgresql:15"), Some(15));
+        assert_eq!(image_major("registry:5000/pg@sha256:ab"), None);
+        assert_eq!(version("ghcr.io/cloudnative-pg/cloudnative-pg:v1.30.0"), [1, 30, 0]);
+    }
 }

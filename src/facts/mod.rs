@@ -3,12 +3,19 @@
 pub mod apps;
 pub mod carried;
 pub mod cnpg;
+pub mod member;
 pub mod redact;
 pub mod scram;
 pub mod server;
+pub mod survey;
 pub mod zalando;
 
-use crate::{error::Result, kube::Kube, spec::Migration};
+use crate::{
+    error::{Error, Result},
+    kube::Kube,
+    postgres::Db,
+    spec::Migration,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,34 +46,53 @@ pub struct Facts {
 /// Gathers all of it. Needs the source running; a fenced one is reached through its own pod.
 pub async fn gather(kube: &Kube, migration: &Migration) -> Result<Facts> {
     let source = zalando::source(kube, &migration.source).await?;
+    let workloads = apps::Workloads::read(kube).await?;
+    let consumers = apps::consumers(kube, &workloads, &source.cluster).await;
+    Ok(Facts { consumers, ..through_sessions(kube, migration, source).await?.0 })
+}
+
+/// Sessions on the source that a look has opened: `postgres` first, then one for each database to move.
+pub type Opened = Vec<Db>;
+
+/// The same without the workloads, and the sessions left open for further questions.
+pub async fn through_sessions(kube: &Kube, migration: &Migration, source: zalando::Source) -> Result<(Facts, Opened)> {
     let mut db = zalando::open_source(kube, &source, "postgres").await?;
     let databases = server::chosen(&mut db, &migration.databases).await?;
     let roles = server::roles(&mut db).await?;
     let settings = server::settings(&mut db).await?;
     let standby_minimum = server::standby_minimum(&mut db).await?;
-    let extensions = extensions(kube, &source, &databases).await?;
-    let unknown_passwords = unknown_passwords(kube, &migration.source, &roles).await;
-    Ok(Facts {
-        target: cnpg::target(kube, &migration.target.cluster).await?,
-        operator: cnpg::operator(kube).await,
-        consumers: apps::consumers(kube, &source.cluster).await?,
+    let mut opened = vec![db];
+    let mut extensions = BTreeSet::new();
+    for database in &databases {
+        let mut db = zalando::open_source(kube, &source, &database.name).await?;
+        extensions.extend(server::extensions(&mut db).await?);
+        opened.push(db);
+    }
+    let (unknown_passwords, target, operator) = tokio::join!(
+        unknown_passwords(kube, &migration.source, &roles),
+        cnpg::target(kube, &migration.target.cluster),
+        cnpg::operator(kube)
+    );
+    let facts = Facts {
+        target: target?,
+        operator,
+        consumers: Vec::new(),
         source,
         databases,
         roles,
         settings,
-        extensions,
+        extensions: extensions.into_iter().collect(),
         standby_minimum,
         unknown_passwords,
-    })
+    };
+    Ok((facts, opened))
 }
 
-async fn extensions(kube: &Kube, source: &zalando::Source, databases: &[server::Database]) -> Result<Vec<String>> {
-    let mut all = BTreeSet::new();
-    for database in databases {
-        let mut db = zalando::open_source(kube, source, &database.name).await?;
-        all.extend(server::extensions(&mut db).await?);
-    }
-    Ok(all.into_iter().collect())
+/// The database whose owner CNPG looks after: the first one named in the file, else the largest.
+pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a server::Database> {
+    let named = migration.databases.first().and_then(|name| facts.databases.iter().find(|d| &d.name == name));
+    let main = named.or_else(|| facts.databases.iter().max_by_key(|d| d.size));
+    main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
 }
 
 async fn unknown_passwords(kube: &Kube, cluster: &str, roles: &[server::Role]) -> Vec<String> {

@@ -73,7 +73,8 @@ pub async fn chosen(db: &mut Db, wanted: &[String]) -> Result<Vec<Database>> {
     }
     let there: Vec<String> = all.iter().map(|d| d.name.clone()).collect();
     if let Some(missing) = wanted.iter().find(|w| !there.contains(w)) {
-        return Err(Error::check(format!("the source has no database {missing}; it has {}", there.join(", "))));
+        return Err(Error::check(format!("the source has no database {missing}; it has {}", there.join(", ")))
+            .hint("name one of them under spec.databases"));
     }
     Ok(all.into_iter().filter(|d| wanted.contains(&d.name)).collect())
 }
@@ -178,10 +179,9 @@ pub struct Client {
 }
 
 /// Who is connected now, each mapped to its pod and workload where its address is a pod's.
-pub async fn clients(kube: &Kube, db: &mut Db) -> Result<Vec<Client>> {
+pub async fn clients(kube: &Kube, db: &mut Db, pods: &[Value]) -> Result<Vec<Client>> {
     let mut clients: Vec<Client> =
         many(db, include_str!("../postgres/sql/clients.sql"), &[], "client sessions").await?;
-    let pods = kube.list(&kind::POD, "").await?;
     for client in &mut clients {
         let Some(address) = client.address.as_deref() else { continue };
         if let Some(pod) = pods.iter().find(|p| text(p, "/status/podIP") == address) {

@@ -57,3 +57,7 @@ pub const POOLER: Kind = kind("postgresql.cnpg.io", "v1", "Pooler", "poolers");
 pub const BACKUP: Kind = kind("postgresql.cnpg.io", "v1", "Backup", "backups");
 pub const SCHEDULED_BACKUP: Kind = kind("postgresql.cnpg.io", "v1", "ScheduledBackup", "scheduledbackups");
 pub const OBJECT_STORE: Kind = kind("barmancloud.cnpg.io", "v1", "ObjectStore", "objectstores");
+pub const RESOURCE_QUOTA: Kind = kind("", "v1", "ResourceQuota", "resourcequotas");
+pub const LIMIT_RANGE: Kind = kind("", "v1", "LimitRange", "limitranges");
+pub const NETWORK_POLICY: Kind = kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
+pub const STORAGE_CLASS: Kind = kind("storage.k8s.io", "v1", "StorageClass", "storageclasses");

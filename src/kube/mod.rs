@@ -11,11 +11,13 @@ pub mod lease;
 mod machine;
 mod proxy;
 mod refusal;
+pub mod review;
 pub mod wait;
 
 use crate::error::{Context, Error, Result};
 use ask::{Ask, escape};
 pub use kind::Kind;
+pub use machine::{Used, used};
 use serde_json::{Value, json};
 use std::{
     sync::{
@@ -204,31 +206,6 @@ impl Kube {
         }
         self.ask(&Ask::get("get", path, format!("pods/log of {pod}"))).await
     }
-    /// SelfSubjectAccessReview in this namespace. `resource` may be `pods/exec`.
-    pub async fn can_i(&self, verb: &str, group: &str, resource: &str, name: Option<&str>) -> Result<bool> {
-        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {
-                "namespace": self.namespace, "verb": verb, "group": group,
-                "resource": resource, "subresource": subresource, "name": name.unwrap_or_default(),
-            }},
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_string();
-        let mut ask = self.write(
-            http::Method::POST,
-            "create",
-            path,
-            "selfsubjectaccessreviews.authorization.k8s.io".into(),
-            &review,
-        );
-        ask.repeatable = true;
-        let answer: Value = parse(&self.ask(&ask).await?, &ask)?;
-        answer["status"]["allowed"]
-            .as_bool()
-            .ok_or_else(|| Error::failed("the API server's access review has no answer"))
-    }
-
     fn write(&self, method: http::Method, verb: &'static str, path: String, resource: String, body: &Value) -> Ask {
         Ask {
             method,

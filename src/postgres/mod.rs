@@ -9,4 +9,4 @@ pub mod wal;
 pub mod wire;
 pub use lsn::Lsn;
 pub use quote::{Ident, Literal};
-pub use session::{Db, Identity, Row, SqlError, sql_error};
+pub use session::{Db, Identity, Row, SqlError, sql_error, statements};

@@ -3,7 +3,18 @@ use super::Literal;
 use crate::error::{Context, Error, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Round trips of this process so far.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has sent statements, all sessions together.
+pub fn statements() -> u64 {
+    SENT.load(Ordering::Relaxed)
+}
 
 /// The server behind a session.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -171,6 +182,7 @@ impl Db {
 
     /// The first column of the last result's rows, lines joined.
     async fn text(&mut self, statements: &str) -> Result<String> {
+        SENT.fetch_add(1, Ordering::Relaxed);
         let text = match self {
             Db::Wire(session) => session.text(statements).await,
             Db::Pod(session) => session.text(statements).await,

@@ -50,15 +50,16 @@ fn warn(world: &World, what: &str, field: &str, object: &Value) {
     }
 }
 
-fn scaled_object(hpa: &Value) -> Option<(&str, String)> {
+/// The ScaledObject behind an autoscaler, and the workload that it sizes: `deployment/web`.
+pub fn scaled_object(hpa: &Value) -> Option<(&str, String)> {
     let target = &hpa["spec"]["scaleTargetRef"];
     let app = format!("{}/{}", target["kind"].as_str()?.to_lowercase(), target["name"].as_str()?);
     Some((hpa["metadata"]["labels"][KEDA].as_str()?, app))
 }
 
-/// By the marks that the two leave on what they apply; whether they are set to undo changes is in their own objects,
+/// Who looks after an object, and how that is paused: by the marks that the two leave on what they apply; whether they are set to undo changes is in their own objects,
 /// elsewhere.
-fn keeper(object: &Value) -> Option<(String, String)> {
+pub fn keeper(object: &Value) -> Option<(String, String)> {
     let (labels, annotations) = (&object["metadata"]["labels"], &object["metadata"]["annotations"]);
     if let Some(id) = annotations["argocd.argoproj.io/tracking-id"].as_str() {
         let app = id.split(':').next().unwrap_or_default();

@@ -6,7 +6,7 @@ mod ends;
 pub mod first_backup;
 pub mod gate;
 pub mod hook;
-mod keepers;
+pub mod keepers;
 pub mod pause_patroni;
 pub mod pooler;
 pub mod prove_login;

@@ -1,12 +1,32 @@
-//! Removes what only the way back needed: the kept connections. The journal stays, for the certificate.
+//! Removes what only the way there and the way back needed: Secrets of ours. The journal stays, for the certificate.
+//!
+//! The target's Cluster still names the login that it imported with: that goes first, so that it points at nothing gone.
 
-use crate::{error::Result, kube::kind::SECRET, step::*};
-use serde_json::Value;
+use super::ends;
+use crate::{
+    error::Result,
+    kube::kind::{CLUSTER, SECRET},
+    step::*,
+};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub struct Tidy {
-    /// Holds the connections as they were.
-    pub secret: String,
+    pub secrets: Vec<String>,
+}
+
+impl Tidy {
+    /// The Cluster's external clusters without the passwords that are in our Secrets; None: it names none of them.
+    fn without_passwords(&self, cluster: &Value) -> Option<Value> {
+        let mut external = cluster["spec"]["externalClusters"].clone();
+        let ours = |one: &&mut Value| self.secrets.iter().any(|secret| one["password"]["name"] == secret.as_str());
+        let named: Vec<&mut Value> = external.as_array_mut()?.iter_mut().filter(ours).collect();
+        if named.is_empty() {
+            return None;
+        }
+        named.into_iter().filter_map(Value::as_object_mut).for_each(|one| drop(one.remove("password")));
+        Some(external)
+    }
 }
 
 #[async_trait::async_trait]
@@ -17,8 +37,9 @@ impl Step for Tidy {
     fn describe(&self) -> Description {
         Description {
             title: "remove what the migration kept".into(),
-            details: "the Secret with the old connections; the journal stays for `report`".into(),
-            objects: vec![format!("secret/{}", self.secret)],
+            details: "Secrets with the old connections and the migration's own login; the journal stays for `report`"
+                .into(),
+            objects: self.secrets.iter().map(|name| format!("secret/{name}")).collect(),
         }
     }
     fn hazard(&self) -> Hazard {
@@ -28,11 +49,18 @@ impl Step for Tidy {
         Duration::from_secs(60)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
-        let kept = world.kube.get(&SECRET, &self.secret).await?;
-        Ok(if kept.is_some() { Observed::Absent } else { Observed::Done })
+        let looks = self.secrets.iter().map(|name| world.kube.get(&SECRET, name));
+        let kept = futures::future::try_join_all(looks).await?;
+        Ok(if kept.iter().any(Option::is_some) { Observed::Absent } else { Observed::Done })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        world.kube.delete(&SECRET, &self.secret).await?;
+        if let Some(external) = self.without_passwords(&ends::cluster(world).await?) {
+            let patch = json!({ "spec": { "externalClusters": external } });
+            world.kube.merge(&CLUSTER, &world.migration.target.cluster, &patch).await?;
+        }
+        for name in &self.secrets {
+            world.kube.delete(&SECRET, name).await?;
+        }
         Ok(Value::Null)
     }
 }

@@ -2,12 +2,12 @@
 
 use super::{
     manifest,
-    replica::{create_pooler, first_backup, main_database, prove_pooler, switch, template_shutdown},
+    replica::{create_pooler, first_backup, prove_pooler, switch, template_shutdown},
 };
 use crate::{
     error::Result,
     facts::{
-        Facts,
+        Facts, cnpg, main_database,
         server::{Role, Verifier},
     },
     plan::Plan,
@@ -85,7 +85,8 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let mut finalize: Vec<Arc<dyn Step>> = Vec::new();
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: migration.source.clone() }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    let secrets = vec![switch_connections::saved_name(&migration.name), role_secret(migration)];
+    finalize.push(Arc::new(Tidy { secrets }));
     Plan::new(steps, cutover, finalize)
 }
 
@@ -134,7 +135,7 @@ fn import_manifest(migration: &Migration, facts: &Facts) -> Value {
             "type": "monolith",
             "databases": databases,
             "source": { "externalCluster": "zalando" },
-            "pgDumpExtraOptions": dump_options(facts, target_major(&cluster)),
+            "pgDumpExtraOptions": dump_options(facts, cnpg::image_major(cluster["spec"]["imageName"].as_str().unwrap_or_default())),
             "pgRestoreDataOptions": [JOBS],
             "pgRestorePostdataOptions": [JOBS],
         },
@@ -181,25 +182,4 @@ fn dump_options(facts: &Facts, major: Option<u32>) -> Vec<String> {
         _ => {}
     }
     options
-}
-
-/// From the image's tag: `.../postgresql:17.6-system-bookworm` is 17. None: a digest, or an image catalog.
-fn target_major(cluster: &Value) -> Option<u32> {
-    let image = cluster["spec"]["imageName"].as_str()?;
-    let tag = image.rsplit('/').next()?.split('@').next()?.split_once(':')?.1;
-    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn majors_of_images() {
-        let major = |image: &str| target_major(&json!({ "spec": { "imageName": image } }));
-        assert_eq!(major("ghcr.io/cloudnative-pg/postgresql:17.6-system-bookworm"), Some(17));
-        assert_eq!(major("localhost:5000/cnpg-postgresql:15"), Some(15));
-        assert_eq!(major("registry:5000/pg@sha256:ab"), None);
-    }
 }

@@ -2,8 +2,8 @@
 
 use super::manifest;
 use crate::{
-    error::{Error, Result},
-    facts::{Facts, server::Database},
+    error::Result,
+    facts::{Facts, main_database},
     plan::Plan,
     spec::{ConnectionObject, Migration},
     step::{Hazard, Step},
@@ -88,7 +88,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     finalize.extend(script("finalize", Hazard::Disruptive)?);
     finalize.push(Arc::new(RetireSource { source: source.clone() }));
     finalize.push(Arc::new(clean_leftovers::CleanLeftovers { roles: true }));
-    finalize.push(Arc::new(Tidy { secret: switch_connections::saved_name(&migration.name) }));
+    finalize.push(Arc::new(Tidy { secrets: vec![switch_connections::saved_name(&migration.name)] }));
     Plan::new(prepare, cutover, finalize)
 }
 
@@ -119,13 +119,6 @@ pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> Swit
         database: database.into(),
         limit: migration.guardrails.stop_apps,
     }
-}
-
-/// The database whose owner CNPG looks after: the first one named in the file, else the largest.
-pub fn main_database<'a>(migration: &Migration, facts: &'a Facts) -> Result<&'a Database> {
-    let named = migration.databases.first().and_then(|name| facts.databases.iter().find(|d| &d.name == name));
-    let main = named.or_else(|| facts.databases.iter().max_by_key(|d| d.size));
-    main.ok_or_else(|| Error::check(format!("Zalando cluster {} has no database besides postgres", migration.source)))
 }
 
 pub fn template_shutdown(migration: &Migration) -> Option<i64> {

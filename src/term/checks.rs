@@ -1,14 +1,17 @@
-//! What the preflight found: a line each, and for what is not a pass the why and the remedy.
+//! What the preflight found: a line each, by groups; for what is not a pass the why and the remedy.
 
 use super::{Page, Table, paint, plan::wrap};
-use crate::checks::{Finding, Status};
+use crate::checks::{CATALOGUE, Check, Finding, Group, Moment, Status};
 use console::Style;
-use serde_json::json;
+use serde_json::{Value, json};
+
+const ORDER: [Status; 5] = [Status::Fail, Status::Unknown, Status::Warn, Status::Pass, Status::Skipped];
 
 pub fn page(migration: &str, findings: &[Finding]) -> Page {
+    let numbers: Value = ORDER.iter().map(|s| (word(*s).to_lowercase(), json!(count(findings, *s)))).collect();
     Page {
-        document: json!({ "migration": migration, "result": worst(findings), "findings": findings }),
-        names: findings.iter().map(|f| f.id.to_string()).collect(),
+        document: json!({ "migration": migration, "result": worst(findings), "count": numbers, "findings": findings }),
+        names: findings.iter().filter(|f| f.status != Status::Skipped).map(|f| f.id.to_string()).collect(),
         text: text(findings),
     }
 }
@@ -19,41 +22,199 @@ pub fn count(findings: &[Finding], status: Status) -> usize {
 
 /// Fail before unknown before warn before pass; unknown when nothing was looked at.
 fn worst(findings: &[Finding]) -> Status {
-    let order = [Status::Fail, Status::Unknown, Status::Warn, Status::Pass];
-    order.into_iter().find(|status| count(findings, *status) > 0).unwrap_or(Status::Unknown)
+    ORDER[..4].iter().copied().find(|status| count(findings, *status) > 0).unwrap_or(Status::Unknown)
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Warn => "WARN",
+        Status::Fail => "FAIL",
+        Status::Unknown => "UNKNOWN",
+        Status::Skipped => "skipped",
+    }
 }
 
 fn mark(status: Status) -> String {
-    let (style, word) = match status {
-        Status::Pass => (Style::new().green(), "pass"),
-        Status::Warn => (Style::new().yellow(), "WARN"),
-        Status::Fail => (Style::new().red().bold(), "FAIL"),
-        Status::Unknown => (Style::new().magenta(), "UNKNOWN"),
+    let style = match status {
+        Status::Pass => Style::new().green(),
+        Status::Warn => Style::new().yellow(),
+        Status::Fail => Style::new().red().bold(),
+        Status::Unknown => Style::new().magenta(),
+        Status::Skipped => Style::new().dim(),
     };
-    paint(style, word)
+    paint(style, word(status))
 }
 
 fn text(findings: &[Finding]) -> String {
     let mut table = Table::new(&["RESULT", "CHECK", "SEEN"]);
-    for finding in findings {
-        table.row([mark(finding.status), finding.title.to_string(), one_line(&finding.seen)]);
+    for finding in findings.iter().filter(|f| f.status != Status::Skipped && !is_told(findings, f)) {
+        table.row([mark(finding.status), finding.id.to_string(), one_line(&finding.seen)]);
     }
     let mut text = table.render(0);
-    for finding in findings.iter().filter(|f| f.status != Status::Pass) {
-        text.push_str(&format!("\n{} {}: {}\n", mark(finding.status), finding.title, finding.seen));
-        for row in wrap(finding.why, 100) {
-            text.push_str(&format!("  {row}\n"));
-        }
-        if let Some(remedy) = &finding.remedy {
-            text.push_str(&format!("  remedy: {}\n", remedy.trim_end().replace('\n', "\n  ")));
+    for status in [Status::Warn, Status::Unknown, Status::Fail] {
+        for finding in findings.iter().filter(|f| f.status == status && !is_told(findings, f)) {
+            let others = findings.iter().filter(|f| is_told(findings, f) && f.seen == finding.seen).map(|f| f.id);
+            text.push_str(&details(finding, &others.collect::<Vec<_>>()));
         }
     }
-    let numbers = [Status::Pass, Status::Warn, Status::Fail, Status::Unknown].map(|s| count(findings, s));
-    let [pass, warn, fail, unknown] = numbers;
-    text.push_str(&format!("\n{pass} passed, {warn} warned, {fail} failed, {unknown} unknown\n"));
+    let skipped: Vec<&str> = findings.iter().filter(|f| f.status == Status::Skipped).map(|f| f.id).collect();
+    if !skipped.is_empty() {
+        text.push_str(&format!("\n{}:\n", mark(Status::Skipped)));
+        text.push_str(&indented(&skipped.join(", ")));
+    }
+    let [fail, unknown, warn, pass, skipped] = ORDER.map(|status| count(findings, status));
+    text.push_str(&format!("\n{pass} passed, {warn} warned, {fail} failed, {unknown} unknown, {skipped} skipped\n"));
     text
+}
+
+/// Unknown for the same reason as one before it: told there.
+fn is_told(findings: &[Finding], finding: &Finding) -> bool {
+    let same = |f: &&Finding| f.status == Status::Unknown && f.seen == finding.seen;
+    finding.status == Status::Unknown && findings.iter().find(same).is_some_and(|first| first.id != finding.id)
+}
+
+fn details(finding: &Finding, others: &[&str]) -> String {
+    let mut text = format!("\n{} {}: {}\n", mark(finding.status), finding.id, finding.seen);
+    text.push_str(&indented(&format!("must hold: {}; {}", finding.title, finding.why)));
+    if !others.is_empty() {
+        text.push_str(&indented(&format!("unknown for the same reason: {}", others.join(", "))));
+    }
+    if let Some(remedy) = &finding.remedy {
+        text.push_str(&format!("  remedy: {}\n", remedy.trim_end().replace('\n', "\n  ")));
+    }
+    text
+}
+
+fn indented(text: &str) -> String {
+    wrap(text, 100).iter().map(|row| format!("  {row}\n")).collect()
 }
 
 fn one_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_string()
+}
+
+/// `check -o junit`: one suite, a case a check (the de-facto schema of Ant and Jenkins). A warning passes, with its text.
+pub fn junit(migration: &str, findings: &[Finding]) -> String {
+    let numbers = [Status::Fail, Status::Unknown, Status::Skipped].map(|status| count(findings, status));
+    let [failures, errors, skipped] = numbers;
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"pgmigrate check {}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n",
+        escaped(migration),
+        findings.len()
+    );
+    for finding in findings {
+        let body = escaped(&format!("{}\n{}", finding.why, finding.remedy.as_deref().unwrap_or_default()));
+        let seen = escaped(&finding.seen);
+        let inner = match finding.status {
+            Status::Fail => format!("<failure message=\"{seen}\">{body}</failure>"),
+            Status::Unknown => format!("<error message=\"{seen}\">{body}</error>"),
+            Status::Skipped => "<skipped/>".into(),
+            Status::Warn => format!("<system-out>warning: {seen}\n{body}</system-out>"),
+            Status::Pass => String::new(),
+        };
+        let (group, id) = (finding.group, finding.id);
+        xml.push_str(&format!("<testcase classname=\"{group}\" name=\"{id}\">{inner}</testcase>\n"));
+    }
+    xml + "</testsuite>\n</testsuites>\n"
+}
+
+/// For text and attributes; control characters, which XML 1.0 does not take, become spaces.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() && c != '\n' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `check --list`
+pub fn catalogue() -> Page {
+    let mut table = Table::new(&["GROUP", "CHECK", "WHAT MUST HOLD"]);
+    let all = || CATALOGUE.iter().flat_map(|group| group.checks.iter().map(move |check| (group, check)));
+    for (group, check) in all() {
+        table.row([group.name, check.id, check.title]);
+    }
+    let document = |(group, check): (&Group, &Check)| {
+        let Check { id, title, why, strategies, moment, .. } = check;
+        let strategies: Vec<&str> = strategies.iter().map(|s| s.name()).collect();
+        json!({ "id": id, "group": group.name, "title": title, "why": why, "strategies": strategies, "moment": moment })
+    };
+    Page {
+        document: all().map(document).collect(),
+        names: all().map(|(_, check)| check.id.to_string()).collect(),
+        text: table.render(0),
+    }
+}
+
+/// docs/checks.md, which a test keeps the same as this.
+pub fn manual() -> String {
+    let mut text = String::from(
+        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n",
+    );
+    for group in CATALOGUE {
+        text.push_str(&format!("\n## {} (`{}`)\n", group.title, group.name));
+        for check in group.checks {
+            let mut scope = check.strategies.iter().map(|s| s.name()).collect::<Vec<_>>().join(", ");
+            match check.moment {
+                Moment::Any => {}
+                Moment::BeforePrepare => scope.push_str("; before prepare"),
+                Moment::BeforeCutover => scope.push_str("; between prepare and cutover"),
+            }
+            text.push_str(&format!("\n### {}\n\n", check.id));
+            let said = format!("Must hold: {}. Otherwise: {}. ({scope})", check.title, check.why);
+            text.extend(wrap(&said, 118).iter().map(|row| format!("{row}\n")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(id: &'static str, status: Status, seen: &str) -> Finding {
+        Finding {
+            id,
+            group: "source",
+            title: "all is well",
+            status,
+            seen: seen.into(),
+            why: "it <matters>",
+            remedy: Some("do \"this\"".into()),
+            docs: String::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_looked_at_is_no_pass() {
+        assert_eq!(worst(&[]), Status::Unknown);
+        assert_eq!(worst(&[finding("a", Status::Skipped, "")]), Status::Unknown);
+        let all = [finding("a", Status::Pass, ""), finding("b", Status::Warn, ""), finding("c", Status::Unknown, "")];
+        assert_eq!(worst(&all), Status::Unknown);
+        assert_eq!(worst(&all[..2]), Status::Warn);
+    }
+
+    #[test]
+    fn one_reason_is_told_once() {
+        let all = [finding("a", Status::Unknown, "no answer"), finding("b", Status::Unknown, "no answer")];
+        let text = text(&all);
+        assert_eq!(text.matches("a: no answer").count(), 1, "{text}");
+        assert!(text.contains("for the same reason: b\n") && text.contains("2 unknown"), "{text}");
+    }
+
+    #[test]
+    fn xml_is_escaped() {
+        let xml = junit("m", &[finding("a", Status::Fail, "x < 1 & \"y\"\u{1b}")]);
+        assert!(xml.contains("message=\"x &lt; 1 &amp; &quot;y&quot; \""), "{xml}");
+        assert!(xml.contains("tests=\"1\" failures=\"1\" errors=\"0\""), "{xml}");
+        assert!(!xml.contains("it <matters>"), "{xml}");
+    }
 }

@@ -33,6 +33,8 @@ pub enum Format {
     Json,
     Yaml,
     Name,
+    /// For CI; `check` alone has it
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -76,7 +78,7 @@ impl Ui {
     pub fn print(&self, page: Page) -> Result<()> {
         self.printed.store(true, Ordering::SeqCst);
         match self.format {
-            Format::Table => out(&page.text),
+            Format::Table | Format::Junit => out(&page.text),
             Format::Name => out(&page.names.iter().map(|n| format!("{n}\n")).collect::<String>()),
             Format::Json => out(&format!("{:#}\n", page.document)),
             Format::Yaml => out(&yaml(&page.document)?),

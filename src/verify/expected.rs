@@ -107,6 +107,12 @@ fn operators(kind: &str, id: &str, source: Option<&str>, target: Option<&str>) -
             Some("a restored subscription is disabled until somebody enables it")
         }
         "catalogue privileges" if only_admin(source, target) => Some("rights of Spilo's own roles"),
+        "function" if source.is_none() && id == "public.user_search(text)" => {
+            Some("how CNPG's pooler looks up passwords")
+        }
+        _ if source.is_some() && source.map(str::to_owned) == target.map(without_pooler) => {
+            Some("a right of CNPG's pooler")
+        }
         "comment" if target.is_none() && id.split(' ').next_back().is_some_and(spilo_schema) => {
             Some("Spilo's own schema, left behind")
         }
@@ -134,6 +140,16 @@ fn same_schema(source: Option<&str>, target: Option<&str>) -> bool {
     source.is_some()
         && part(source, "schema=") == part(target, "schema=")
         && (owner == part(source, "owner=") || owner.as_deref() == Some("postgres"))
+}
+
+/// A list of rights (`acl=a=X/o,b=Y/o`) without those of CNPG's pooler.
+fn without_pooler(value: &str) -> String {
+    let words = value.split(' ').map(|word| {
+        let rights: Vec<&str> = word.split(',').collect();
+        let kept = rights.iter().filter(|right| !right.starts_with("cnpg_pooler_pgbouncer="));
+        kept.copied().collect::<Vec<_>>().join(",")
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The two lists of changed privileges differ in those of the operators' roles only.
@@ -176,5 +192,9 @@ mod tests {
             .is_none()
         );
         assert!(why("role password", "app", Some("md5x"), Some("SCRAM-SHA-256$x")).is_none());
+        let source = Some("owner=a acl=PUBLIC=CONNECT/a,a=CREATE/a provider=c");
+        let pooler = "owner=a acl=PUBLIC=CONNECT/a,cnpg_pooler_pgbouncer=CONNECT/a,a=CREATE/a provider=c";
+        assert!(why("database", "app", source, Some(pooler)).is_some());
+        assert!(why("database", "app", source, Some(&pooler.replace("a=CREATE/a", "b=CREATE/a"))).is_none());
     }
 }

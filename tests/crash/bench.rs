@@ -37,6 +37,7 @@ pub struct PlanStep {
 pub struct Steps {
     pub prepare: Vec<PlanStep>,
     pub cutover: Vec<PlanStep>,
+    pub finalize: Vec<PlanStep>,
     one_way: String,
 }
 
@@ -49,7 +50,8 @@ impl Steps {
             let step = |step: &Value| PlanStep { id: text(&step["id"]), hazard: text(&step["hazard"]) };
             found["steps"].as_array().expect("steps").iter().map(step).collect()
         };
-        Steps { prepare: of("prepare"), cutover: of("cutover"), one_way: text(&plan["pointOfNoReturn"]) }
+        let (prepare, cutover, finalize) = (of("prepare"), of("cutover"), of("finalize"));
+        Steps { prepare, cutover, finalize, one_way: text(&plan["pointOfNoReturn"]) }
     }
 
     fn before(&self, id: &str) -> &[PlanStep] {
@@ -85,6 +87,14 @@ impl Bench {
             text.replace("strategy: replica", &format!("strategy: {strategy}"))
                 .replace("downtimeBudget: 5m", "downtimeBudget: 55m")
         });
+        // Changing calls in hooks: cut as well, made once, taken back.
+        bench.edit("mastodon.rhai", |text| {
+            let began = "fn before_cutover(m) {\n";
+            assert!(text.contains(began));
+            text.replace(began, &format!("{began}    scale(\"deployment/mastodon-streaming\", 2);\n"))
+        });
+        bench.add_to_script("fn stop_apps(m) { annotate(\"configmap/mastodon-database\", \"lab/at\", \"stopped\"); }");
+        bench.add_to_script("fn finalize(m) { annotate(\"configmap/mastodon-database\", \"lab/at\", \"moved\"); }");
         bench.writes().await;
         Some(bench)
     }

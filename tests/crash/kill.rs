@@ -10,6 +10,10 @@ pub enum Cut {
     /// The step has made this many changing calls of the API, and no more; or it is done, where it makes
     /// fewer.
     Inside(u32),
+    /// A changing call of a script: its intent is in the journal, nothing has been done.
+    Called,
+    /// That call is done, the journal does not know it.
+    Made,
     /// The step is done, the journal does not know it.
     Applied,
     /// On the way back: as `Started`.
@@ -27,8 +31,8 @@ pub struct Point {
 impl Point {
     pub fn moment(&self) -> Moment {
         match self.cut {
-            Cut::Started | Cut::Inside(_) | Cut::Undoing => Moment::After,
-            Cut::Applied | Cut::Undone => Moment::Before,
+            Cut::Started | Cut::Inside(_) | Cut::Called | Cut::Undoing => Moment::After,
+            Cut::Made | Cut::Applied | Cut::Undone => Moment::Before,
         }
     }
 
@@ -42,6 +46,8 @@ impl Point {
         };
         match self.cut {
             Cut::Started => Box::new(move |request| writes(request, &["started", "found"])),
+            Cut::Called => Box::new(move |request| writes(request, &["script-intent"])),
+            Cut::Made => Box::new(move |request| writes(request, &["script-done"])),
             Cut::Applied => Box::new(move |request| writes(request, &["done", "found"])),
             Cut::Undoing => Box::new(move |request| writes(request, &["revert-started"])),
             Cut::Undone => Box::new(move |request| writes(request, &["reverted"])),

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 const CUTOVER: &[&str] = &["cutover", "mastodon", "--accept-one-way", "mastodon"];
 const PREPARE: &[&str] = &["prepare", "mastodon"];
+const FINALIZE: &[&str] = &["finalize", "mastodon", "--accept-one-way", "mastodon"];
 const RESUME: &[&str] = &["resume", "mastodon"];
 const ROLLBACK: &[&str] = &["rollback", "mastodon"];
 const REMOVE: &[&str] = &["rollback", "mastodon", "--remove-target"];
@@ -21,7 +22,11 @@ const REMOVE: &[&str] = &["rollback", "mastodon", "--remove-target"];
 /// Every step of a phase: before its effect, within it (where it changes anything), after it.
 fn points(steps: &[bench::PlanStep]) -> Vec<Point> {
     let of = |step: &bench::PlanStep| {
-        let inside: &[Cut] = if step.hazard == "read-only" { &[] } else { &[Cut::Inside(1), Cut::Inside(2)] };
+        let inside: &[Cut] = match step.hazard.as_str() {
+            "read-only" => &[],
+            _ if step.id.starts_with("script-") => &[Cut::Called, Cut::Made],
+            _ => &[Cut::Inside(1), Cut::Inside(2)],
+        };
         let cuts = [&[Cut::Started], inside, &[Cut::Applied]].concat();
         cuts.into_iter().map(|cut| Point { step: step.id.clone(), cut }).collect::<Vec<_>>()
     };
@@ -34,7 +39,12 @@ async fn resumed(strategy: &str) {
     let Some(bench) = Bench::up(strategy).await else { return };
     let plan = bench.plan().await;
     let mut count = 0;
-    for (phase, steps, verb) in [("prepare", &plan.prepare, PREPARE), ("cutover", &plan.cutover, CUTOVER)] {
+    let phases = [
+        ("prepare", &plan.prepare, PREPARE),
+        ("cutover", &plan.cutover, CUTOVER),
+        ("finalize", &plan.finalize, FINALIZE),
+    ];
+    for (phase, steps, verb) in phases {
         for (number, point) in points(steps).iter().enumerate() {
             // A step that was so already, or did all in the one call: its points are used up.
             if bench.says("found", "step", &point.step) || bench.says("done", "step", &point.step) {
@@ -74,6 +84,7 @@ async fn rolled_back(strategy: &str) {
     }
     bench.nothing_lost().await;
     done(bench.run(CUTOVER).await);
+    done(bench.run(FINALIZE).await);
     bench.writes().await;
     bench.nothing_lost().await;
     agree(strategy, bench.look(Shape::Alike).await);

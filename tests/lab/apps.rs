@@ -25,5 +25,5 @@ async fn who_would_start_the_apps_again() {
     bench.lab.store.delete("horizontalpodautoscalers.autoscaling", NAMESPACE, "keda-hpa-queue").expect("there");
     let _ = bench.cutover().await.code(0).says("mastodon-web was started by somebody else");
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }

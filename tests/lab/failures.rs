@@ -1,8 +1,8 @@
 //! What goes wrong in the window: before the point of no return the app comes back by itself, after it `resume` finishes.
-use super::support::{Bench, Setting, TARGET, TARGET_POD};
-use pgmigrate::lab::faults::{Moment, Runner, on};
+use super::support::{Bench, SOURCE_POD, Setting, TARGET, TARGET_POD};
+use pgmigrate::lab::faults::{Matching, Moment, Runner, on};
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// An app that does not stop when asked, for as long as its grace period.
 async fn stuck(bench: &Bench) {
@@ -35,7 +35,7 @@ async fn the_budget_is_exceeded_by_an_app_that_does_not_stop() {
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "the target is removed");
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn a_second_runner_is_told_and_the_first_one_interrupted() {
     first.signal(libc::SIGINT);
     let _ = first.wait().await.code(130);
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn a_target_that_does_not_follow() {
         "nothing was stopped"
     );
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn a_target_that_dies_while_promoting() {
         let _ = bench.run("resume mastodon").await.code(0);
     }
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn a_value_that_somebody_edited_meanwhile_is_kept() {
     assert_eq!(bench.object("secrets", "mastodon-db-url")["data"]["OTHER"], "b3RoZXI=", "a key that is not ours");
     bench.apps_are_up();
     bench.nothing_lost().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,7 @@ async fn an_api_server_with_bad_moments() {
         faults.answer(Moment::Before, ours("mastodon-db-url"), 500, 1),
     ];
     let run = bench.cutover().await;
-    let struck: Vec<u32> = fired.iter().map(|f| f.load(std::sync::atomic::Ordering::SeqCst)).collect();
+    let struck: Vec<u32> = fired.iter().map(|f| f.load(Ordering::SeqCst)).collect();
     faults.clear();
     assert!(struck.iter().sum::<u32>() > 0, "no fault struck: {run}");
     match run.code {
@@ -158,5 +158,40 @@ async fn an_api_server_with_bad_moments() {
         }
         _ => panic!("{run}"),
     }
+    bench.end().await;
+}
+
+/// What a pod was told to do is done, and nobody learns of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_of_pods_are_lost() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let faults = &bench.lab.faults;
+    let within = |pod: &'static str, way: &'static str| -> Matching {
+        Box::new(move |request| request.name.as_deref() == Some(pod) && request.subresource.as_deref() == Some(way))
+    };
+    let fired = faults.lose(Moment::After, within(TARGET_POD, "exec"), 2);
+    for _ in 0..3 {
+        let prepared = bench.run("prepare mastodon").await;
+        assert!(matches!(prepared.code, Some(0 | 4)), "{prepared}");
+    }
+    let _ = bench.prepare().await;
+    assert!(fired.load(Ordering::SeqCst) > 0, "no answer was lost in prepare");
+    let ways = [within(SOURCE_POD, "proxy"), within(SOURCE_POD, "exec"), within(TARGET_POD, "exec")];
+    let fired = ways.map(|way| faults.lose(Moment::After, way, 1));
+    let mut run = bench.cutover().await;
+    for _ in 0..3 {
+        run = match run.code {
+            Some(0) => break,
+            Some(1) => {
+                bench.on_source().await;
+                bench.cutover().await
+            }
+            Some(4) => bench.run("resume mastodon").await,
+            _ => panic!("{run}"),
+        };
+    }
+    let struck: u32 = fired.iter().map(|f| f.load(Ordering::SeqCst)).sum();
+    assert!(struck > 0 && run.code == Some(0), "{struck} faults struck: {run}");
+    bench.on_target().await;
     bench.lab.stop().await;
 }

@@ -50,7 +50,7 @@ async fn what_the_checks_find() {
     bench.lab.put("clusters.postgresql.cnpg.io", theirs).expect("created");
     refused(&bench, 3, TARGET).await;
     assert!(!bench.object("clusters.postgresql.cnpg.io", TARGET).is_null(), "theirs is left alone");
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,5 +113,5 @@ async fn a_source_that_cannot_be_read() {
     bench.lab.door.set_closed(false);
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }

@@ -62,7 +62,7 @@ async fn apps_go_through_the_pooler_and_the_target_is_backed_up() {
     through_the_pooler(&bench);
     bench.on_target().await;
     backed_up(&bench).await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,5 +76,5 @@ async fn dump_makes_the_pooler_in_the_window() {
     bench.on_target().await;
     through_the_pooler(&bench);
     backed_up(&bench).await;
-    bench.lab.stop().await;
+    bench.end().await;
 }

@@ -71,7 +71,7 @@ async fn a_hook_fails_or_vetoes_before_the_point_of_no_return() {
     let _ = bench.run("rollback mastodon --remove-target --accept-changes").await.code(0);
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     bench.on_source().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_hook_fails_beyond_the_point_of_no_return() {
     bench.at_target(&calm("finalize")).await;
     let _ = bench.run(finalize).await.code(0);
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
 
 /// In `dump` the script compares while there is a way back.
@@ -115,5 +115,5 @@ async fn dump_is_taken_back_by_the_script() {
     bench.at_target(&calm("health")).await;
     let _ = bench.run("resume mastodon").await.code(0);
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }

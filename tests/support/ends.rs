@@ -1,24 +1,15 @@
 //! What the two ends look like when all is over.
-use super::{Bench, NAMESPACE, SOURCE, SOURCE_POD, TARGET, TARGET_POD};
+use super::Bench;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::time::{Duration, Instant};
-use tokio::process::Command;
+
+pub const SOURCE: &str = "mastodon-postgresql";
+pub const TARGET: &str = "database-cnpg";
+/// The leader's pod of a source with one member.
+pub const SOURCE_POD: &str = "mastodon-postgresql-0";
+pub const TARGET_POD: &str = "database-cnpg-1";
 
 impl Bench {
-    /// As the superuser over the pod's own socket.
-    pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
-        let sandbox = self.lab.node.sandbox(NAMESPACE, pod).ok_or_else(|| format!("no pod {pod}"))?;
-        let mut command = Command::new("psql");
-        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
-        command.env_clear().envs(&sandbox.env).current_dir(&sandbox.dir).kill_on_drop(true);
-        if let Some((uid, gid)) = sandbox.user {
-            command.uid(uid).gid(gid);
-        }
-        let output = command.output().await.map_err(|error| error.to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-    }
-
     /// In the application's database at the source.
     #[track_caller]
     pub fn at_source(&self, sql: &str) -> impl Future<Output = String> {
@@ -78,18 +69,10 @@ impl Bench {
 
     /// Waits until the journal says that this step has begun.
     pub async fn begun(&self, step: &str) {
-        let wanted = format!("\"{step}\"");
-        let what = format!("the step {step} in the journal");
-        let probe = |store: &pgmigrate::lab::api::store::Store| {
-            let maps = store.list("configmaps", Some(NAMESPACE));
-            let journal = maps
-                .iter()
-                .filter(|m| m["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("pgmigrate-mastodon")));
-            journal.into_iter().any(|map| {
-                let data = map["data"].as_object().cloned().unwrap_or_default();
-                data.values().any(|text| text.as_str().is_some_and(|text| text.contains(&wanted)))
-            })
-        };
-        self.lab.until(&what, Duration::from_secs(60), probe).await.expect("begun");
+        let (wanted, end) = (format!("\"{step}\""), Instant::now() + super::LIMIT);
+        while !self.journal().contains(&wanted) {
+            assert!(Instant::now() < end, "the step {step} never began");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

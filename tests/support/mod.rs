@@ -4,10 +4,13 @@
 
 mod ends;
 mod run;
+mod setting;
 
 pub use run::{Child, Run};
+pub use setting::Setting;
 
 use pgmigrate::lab::{
+    api::store::Store,
     app::{
         audit::{Audit, audit_namespace},
         ledger::Ledger,
@@ -18,50 +21,22 @@ use pgmigrate::lab::{
 };
 use serde_json::{Value, json};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    process::Command,
+    sync::{Semaphore, SemaphorePermit},
+};
 
+pub use ends::{SOURCE, SOURCE_POD, TARGET, TARGET_POD};
 pub const NAMESPACE: &str = "mastodon";
-pub const SOURCE: &str = "mastodon-postgresql";
-pub const TARGET: &str = "database-cnpg";
-/// The leader's pod of a source with one member.
-pub const SOURCE_POD: &str = "mastodon-postgresql-0";
-pub const TARGET_POD: &str = "database-cnpg-1";
+/// Longer than any verb takes here; a program that hangs fails its test.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// As many labs at a time as a small machine can serve.
 static TURNS: Semaphore = Semaphore::const_new(2);
-
-/// What differs from the shipped example.
-#[derive(Default)]
-pub struct Setting {
-    /// In the migration file: text that is there, and what takes its place.
-    pub edits: Vec<(&'static str, &'static str)>,
-    /// Added to the script.
-    pub script: &'static str,
-    /// `script` is all there is: the example's is left out.
-    pub alone: bool,
-    /// Members of the Zalando cluster; 0 stands for 1.
-    pub members: u32,
-}
-
-impl Setting {
-    pub fn edited(edits: &[(&'static str, &'static str)]) -> Setting {
-        Setting { edits: edits.to_vec(), ..Setting::default() }
-    }
-    pub fn dump() -> Setting {
-        Setting::edited(&[("strategy: replica", "strategy: dump")])
-    }
-    pub fn script(self, script: &'static str) -> Setting {
-        Setting { script, ..self }
-    }
-    /// A script in place of the example's.
-    pub fn own_script(self, script: &'static str) -> Setting {
-        Setting { script, alone: true, ..self }
-    }
-}
 
 pub struct Bench {
     pub lab: Lab,
@@ -81,6 +56,14 @@ impl Bench {
         lab.put("postgresqls.acid.zalan.do", source(members, version)).expect("a Zalando cluster");
         let size = Mastodon { statuses: 500, members, version };
         lab.scenario_mastodon(size).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        let all = [("cluster-name", SOURCE)];
+        let joined = |store: &Store| {
+            let pods = store.list_labelled("pods", NAMESPACE, &all);
+            pods.iter().filter(|pod| pod["metadata"]["labels"]["spilo-role"].is_string()).count() == members as usize
+        };
+        lab.until("every member has its role", Duration::from_secs(60), joined)
+            .await
+            .unwrap_or_else(|e| panic!("{}", e.chain()));
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Bench { lab, folder, _turn: turn };
         bench.files(&setting);
@@ -90,14 +73,8 @@ impl Bench {
 
     /// Writes the migration's file and script anew.
     pub fn files(&self, setting: &Setting) {
-        let mut text = include_str!("../../scripts/mastodon/migration.yaml").to_owned();
-        for (from, to) in &setting.edits {
-            assert!(text.contains(from), "{from:?} is not in the example");
-            text = text.replace(from, to);
-        }
-        let script = if setting.alone { "" } else { include_str!("../../scripts/mastodon/mastodon.rhai") };
-        self.write("mastodon.yaml", &text);
-        self.write("mastodon.rhai", &format!("{script}\n{}", setting.script));
+        self.write("mastodon.yaml", &setting.migration());
+        self.write("mastodon.rhai", &setting.script_text());
     }
 
     pub fn path(&self) -> &Path {
@@ -106,6 +83,15 @@ impl Bench {
 
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).expect("a file");
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.lab.kubeconfig_path()
+    }
+
+    /// Stops the lab; what it left running would be a failure.
+    pub async fn end(self) {
+        self.lab.stop().await;
     }
 
     fn ledger(&self) -> Arc<Ledger> {
@@ -163,6 +149,28 @@ impl Bench {
         let all = self.lab.store.everything();
         let found = all.iter().filter(|(resource, object)| resource != "events" && ours(object));
         found.map(|(resource, object)| format!("{resource}/{}", object["metadata"]["name"])).collect()
+    }
+
+    /// As the superuser over the pod's own socket.
+    pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
+        let sandbox = self.lab.node.sandbox(NAMESPACE, pod).ok_or_else(|| format!("no pod {pod}"))?;
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
+        command.env_clear().envs(&sandbox.env).current_dir(&sandbox.dir).kill_on_drop(true);
+        if let Some((uid, gid)) = sandbox.user {
+            command.uid(uid).gid(gid);
+        }
+        let output = command.output().await.map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// All that the journal says.
+    pub fn journal(&self) -> String {
+        let maps = self.lab.store.list("configmaps", Some(NAMESPACE));
+        let ours = |name: &Value| name.as_str().is_some_and(|name| name.starts_with("pgmigrate-mastodon"));
+        let ours = maps.iter().filter(|map| ours(&map["metadata"]["name"]));
+        ours.map(|map| map["data"].to_string().replace("\\\"", "\"")).collect()
     }
 
     /// An object of the namespace; null if there is none.

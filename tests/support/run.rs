@@ -1,11 +1,8 @@
 //! The built binary as a process.
-use super::Bench;
+use super::{Bench, LIMIT};
 use serde_json::Value;
-use std::{fmt, process::Stdio, time::Duration};
+use std::{fmt, process::Stdio};
 use tokio::process::Command;
-
-/// Longer than any verb takes here; a program that hangs fails its test.
-const LIMIT: Duration = Duration::from_secs(150);
 
 /// What a run of the binary came to.
 #[must_use]
@@ -39,6 +36,15 @@ impl Run {
     #[track_caller]
     pub fn never_says(self, text: &str) -> Run {
         assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "something says {text:?}: {self}");
+        self
+    }
+    /// Of a run with `-v`: within what is published (docs/real-cluster.md).
+    #[track_caller]
+    pub fn is_cheap(self) -> Run {
+        let before = |unit: &str| -> Option<f64> { self.stderr.split_once(unit)?.0.rsplit(' ').next()?.parse().ok() };
+        let (calls, memory) = (before(" API calls"), before(" MiB at most"));
+        assert!(calls.is_some_and(|calls| calls < 400.0), "{calls:?} API calls: {self}");
+        assert!(memory.is_some_and(|memory| memory < 60.0), "{memory:?} MiB: {self}");
         self
     }
     #[track_caller]
@@ -87,7 +93,7 @@ impl Bench {
     pub fn spawn(&self, line: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-pgmigrate"));
         command.args(line.split_whitespace()).current_dir(self.path()).env_clear().env("HOME", self.path());
-        command.env("KUBECONFIG", self.lab.kubeconfig_path()).env("NO_COLOR", "1");
+        command.env("KUBECONFIG", self.kubeconfig()).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn().expect("the binary starts");
         let pid = child.id().expect("it runs");

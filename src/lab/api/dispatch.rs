@@ -91,13 +91,16 @@ async fn object(
             return Ok(instead);
         }
         let pod = info.name.clone().unwrap_or_default();
-        return ws::serve(&shared.store, &shared.node, request, &info.namespace, &pod, &sub).await.map(Some);
+        let (faults, about) = (shared.faults.clone(), info.clone());
+        let lost: ws::Lost = Box::new(move || !matches!(faults.after(&about, 101), Verdict::Pass));
+        return ws::serve(&shared.store, &shared.node, request, &info.namespace, &pod, &sub, lost).await.map(Some);
     }
     if sub == "proxy" && matches!(resource.key().as_str(), "pods" | "services") {
         if let Some(instead) = fault(shared.faults.before(info)).await {
             return Ok(instead);
         }
-        return proxy::answer(&shared.store, info, request).await.map(Some);
+        let response = proxy::answer(&shared.store, info, request).await?;
+        return Ok(fault(shared.faults.after(info, 200)).await.unwrap_or(Some(response)));
     }
     let table = wants(request.headers(), "as=Table");
     if request.method() != Method::GET {

@@ -17,6 +17,9 @@ use std::{convert::Infallible, sync::Arc};
 
 pub type Body = BoxBody<Bytes, Infallible>;
 
+/// Asked when a command in a pod has come to its end: true, and its answer gets lost on the way.
+pub type Lost = Box<dyn FnOnce() -> bool + Send>;
+
 /// `subresource`: "exec", "portforward" or "log". For the first two the answer is 101 and the connection is taken over:
 /// the server must serve it `with_upgrades`. The request's body is not looked at.
 pub async fn serve<B>(
@@ -26,6 +29,7 @@ pub async fn serve<B>(
     namespace: &str,
     pod: &str,
     subresource: &str,
+    lost: Lost,
 ) -> Result<Response<Body>, Refusal> {
     let Some(object) = store.get("pods", namespace, pod) else {
         return Err(refuse(404, "NotFound", format!("pods \"{pod}\" not found")));
@@ -33,7 +37,7 @@ pub async fn serve<B>(
     let target = Target { node: node.clone(), namespace: namespace.into(), pod: pod.into(), object };
     let query = Query::of(request.uri().query().unwrap_or_default());
     match subresource {
-        "exec" => exec::answer(target, &query, request),
+        "exec" => exec::answer(target, &query, request, lost),
         "portforward" => forward::answer(target, &query, request),
         "log" => log::answer(target, &query),
         other => Err(refuse(404, "NotFound", format!("the server could not find the requested resource pods/{other}"))),

@@ -1,6 +1,6 @@
 //! Exec: a local process with the sandbox's environment, directory and user, behind the channels of
 //! `v5.channel.k8s.io` and `v4.channel.k8s.io` (k8s.io/apimachinery/pkg/util/remotecommand).
-use super::{Body, Query, Refusal, Target, channel, refuse, tty, upgrade};
+use super::{Body, Lost, Query, Refusal, Target, channel, refuse, tty, upgrade};
 use crate::lab::node::Sandbox;
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ struct Wish {
     tty: bool,
 }
 
-pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<Response<Body>, Refusal> {
+pub fn answer<B>(target: Target, query: &Query, request: Request<B>, lost: Lost) -> Result<Response<Body>, Refusal> {
     let wish = Wish {
         argv: query.all("command"),
         stdin: query.flag("stdin"),
@@ -52,7 +52,7 @@ pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<R
     tokio::spawn(async move {
         let Some((sender, receiver)) = channel::open(socket).await else { return };
         match start(&wish, &sandbox) {
-            Ok(process) => talk(process, wish, sender, receiver, cut).await,
+            Ok(process) => talk(process, wish, sender, receiver, cut, lost).await,
             Err(error) => {
                 sender.send(STATUS, not_started(&wish.argv, &error).to_string()).await;
                 sender.close().await;
@@ -118,6 +118,7 @@ async fn talk(
     sender: channel::Sender,
     receiver: channel::Receiver,
     cut: impl Future<Output = ()>,
+    lost: Lost,
 ) {
     let (exit, exited) = watch::channel(false);
     let mut pumps = tokio::task::JoinSet::new();
@@ -134,6 +135,10 @@ async fn talk(
         () = cut => { input.abort(); return sender.abort() }
     };
     exit.send_replace(true);
+    if lost() {
+        input.abort();
+        return sender.abort();
+    }
     while pumps.join_next().await.is_some() {}
     let status = match status {
         Ok(status) => outcome(&wish.argv, status),

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 pub struct Memory {
     applied: Option<String>,
     retry: Option<(Instant, Duration)>,
+    /// Of the owner's and the superuser's Secret, as last set: the verifier is made anew only with them. A client that
+    /// PgBouncer let in by the old one could not be passed on.
+    passwords: Option<[Value; 2]>,
 }
 
 impl Memory {
@@ -31,7 +34,7 @@ impl Memory {
         }
         self.applied = Some(inputs);
         let place = &instance.place;
-        match apply(operator, cluster, place).await {
+        match self.apply(operator, cluster, place).await {
             Ok(()) => self.retry = None,
             Err(error) => {
                 place.log.error("Reconciler error", &error);
@@ -45,17 +48,23 @@ impl Memory {
 
 /// Everything that makes the instance manager look again. Not the status.
 fn inputs(operator: &Operator, cluster: &Cluster) -> String {
-    let version = |name: &str| {
-        let secret = operator.store.get("secrets", &cluster.namespace, name);
-        secret.map_or(Value::Null, |secret| secret["metadata"]["resourceVersion"].clone())
-    };
     let reloaded = cluster.annotation("cnpg.io/reloadedAt").unwrap_or_default();
-    let owner = cluster.owner_secret().map(|name| version(&name));
-    let superuser = version(&superuser_secret(cluster));
+    let passwords = versions(operator, cluster);
     let managed: Vec<Value> = managed_roles(cluster)
-        .map(|role| version(role["passwordSecret"]["name"].as_str().unwrap_or_default()))
+        .map(|role| version(operator, cluster, role["passwordSecret"]["name"].as_str().unwrap_or_default()))
         .collect();
-    format!("{} {reloaded} {owner:?} {superuser} {managed:?} {}", cluster.generation(), has_pooler(operator, cluster))
+    format!("{} {reloaded} {passwords:?} {managed:?} {}", cluster.generation(), has_pooler(operator, cluster))
+}
+
+fn version(operator: &Operator, cluster: &Cluster, secret: &str) -> Value {
+    let secret = operator.store.get("secrets", &cluster.namespace, secret);
+    secret.map_or(Value::Null, |secret| secret["metadata"]["resourceVersion"].clone())
+}
+
+/// Of the owner's and of the superuser's Secret.
+fn versions(operator: &Operator, cluster: &Cluster) -> [Value; 2] {
+    let of = |name: &str| version(operator, cluster, name);
+    [cluster.owner_secret().map_or(Value::Null, |name| of(&name)), of(&superuser_secret(cluster))]
 }
 
 fn superuser_secret(cluster: &Cluster) -> String {
@@ -73,16 +82,23 @@ fn has_pooler(operator: &Operator, cluster: &Cluster) -> bool {
     poolers.iter().any(|pooler| pooler["spec"]["cluster"]["name"] == cluster.name.as_str())
 }
 
-/// In the real order: an error in the databases keeps the pooler's role from being made (observed-physical.md 4.3).
-async fn apply(operator: &Operator, cluster: &Cluster, place: &Place) -> Result<(), String> {
-    own_roles(place).await?;
-    let passwords = passwords(operator, cluster, place).await;
-    databases::reconcile(cluster, place).await?;
-    passwords?;
-    for role in managed_roles(cluster) {
-        managed_role(operator, cluster, place, role).await?;
+impl Memory {
+    /// In the real order: an error in the databases keeps the pooler's role from being made (observed-physical.md 4.3).
+    async fn apply(&mut self, operator: &Operator, cluster: &Cluster, place: &Place) -> Result<(), String> {
+        own_roles(place).await?;
+        let versions = versions(operator, cluster);
+        let mut set = Ok(());
+        if self.passwords.as_ref() != Some(&versions) {
+            set = passwords(operator, cluster, place).await;
+            self.passwords = set.is_ok().then_some(versions);
+        }
+        databases::reconcile(cluster, place).await?;
+        set?;
+        for role in managed_roles(cluster) {
+            managed_role(operator, cluster, place, role).await?;
+        }
+        if has_pooler(operator, cluster) { pooler_role(place).await } else { Ok(()) }
     }
-    if has_pooler(operator, cluster) { pooler_role(place).await } else { Ok(()) }
 }
 
 async fn own_roles(place: &Place) -> Result<(), String> {

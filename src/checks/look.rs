@@ -1,0 +1,252 @@
+//! Everything that the checks judge, looked at once: Kubernetes, Patroni and SQL side by side, each with a deadline.
+
+use super::permissions::{self, Missing};
+use crate::{
+    error::{Error, Result},
+    facts::{
+        self, Facts,
+        apps::{self, Consumer, Workloads},
+        main_database,
+        member::{self, Inside},
+        server::{self, Client, Transaction},
+        survey::{self, Schema, Server},
+        zalando::{self, Source},
+    },
+    journal::Phase,
+    kube::{Kind, Kube, kind},
+    postgres::{Db, wire},
+    spec::{ConnectionObject, Migration},
+    step::World,
+};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+/// For one look; a slow one is unknown, and holds nobody else up.
+const LOOK: Duration = Duration::from_secs(20);
+
+pub struct Looks {
+    pub migration: Arc<Migration>,
+    /// The journal has an entry.
+    pub begun: bool,
+    /// Phase prepare has ended.
+    pub prepared: bool,
+    pub permissions: Result<Vec<Missing>>,
+    pub source: Result<Source>,
+    /// Without consumers, which stand below.
+    pub facts: Result<Facts>,
+    pub sql: Result<Asked>,
+    pub inside: Result<Inside>,
+    /// Whether the Secret's password of the role `standby` is accepted.
+    pub standby: Result<()>,
+    /// The same for the owner of the main database.
+    pub owner: Result<()>,
+    pub workloads: Result<Workloads>,
+    pub consumers: Vec<Consumer>,
+    pub pods: Result<Vec<Value>>,
+    pub services: Result<Vec<Value>>,
+    pub claims: Result<Vec<Value>>,
+    pub jobs: Result<Vec<Value>>,
+    pub quotas: Result<Vec<Value>>,
+    pub limits: Result<Vec<Value>>,
+    pub policies: Result<Vec<Value>>,
+    pub classes: Result<Vec<Value>>,
+    /// None where the file names no object store.
+    pub store: Option<Result<Option<Value>>>,
+    /// In the order of the file's.
+    pub connections: Vec<Result<Option<Value>>>,
+}
+
+/// What was asked over SQL.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Over the network; else through a psql in the pod.
+    pub over_tls: bool,
+    pub server: Server,
+    pub schemas: Vec<Schema>,
+    pub clients: Vec<Client>,
+    pub transactions: Vec<Transaction>,
+    pub cron_jobs: u64,
+}
+
+impl Looks {
+    /// Where there is none, the error is one that points at the check which says why.
+    pub fn source(&self) -> Result<&Source, &Error> {
+        self.source.as_ref().map_err(|own| self.facts.as_ref().err().unwrap_or(own))
+    }
+    pub fn facts(&self) -> Result<&Facts, &Error> {
+        self.facts.as_ref()
+    }
+    pub fn sql(&self) -> Result<&Asked, &Error> {
+        self.sql.as_ref()
+    }
+    pub fn server(&self) -> Result<&Server, &Error> {
+        Ok(&self.sql()?.server)
+    }
+    pub fn schemas(&self) -> Result<&[Schema], &Error> {
+        Ok(&self.sql()?.schemas)
+    }
+    pub fn namespace(&self) -> &str {
+        &self.migration.namespace
+    }
+    /// Something of the user's own Cluster manifest; Null where there is no manifest.
+    pub fn template(&self, pointer: &str) -> &Value {
+        self.migration.target.template.as_ref().and_then(|t| t.pointer(pointer)).unwrap_or(&Value::Null)
+    }
+    /// Bytes of WAL a second, as seen between the first and the last look.
+    pub fn wal_rate(&self) -> Result<f64, &Error> {
+        let (server, schemas) = (self.server()?, self.schemas()?);
+        let Some(last) = schemas.last().filter(|last| last.clock > server.clock) else { return Ok(0.0) };
+        Ok(last.wal_position.saturating_sub(server.wal_position) as f64 / (last.clock - server.clock))
+    }
+}
+
+async fn within<T>(what: &str, look: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(LOOK, look).await {
+        Ok(seen) => seen,
+        Err(_) => Err(Error::failed(format!("{what}: no answer in {} s", LOOK.as_secs()))),
+    }
+}
+
+async fn list(kube: &Kube, kind: &Kind) -> Result<Vec<Value>> {
+    within(kind.plural, kube.list(kind, "")).await
+}
+
+/// Looks at everything; an error only where nothing at all can be looked at.
+pub async fn gather(world: &World) -> Result<Looks> {
+    let (kube, migration) = (&world.kube, &world.migration);
+    let state = world.journal.state();
+    let around = async {
+        tokio::join!(
+            list(kube, &kind::SERVICE),
+            list(kube, &kind::PVC),
+            list(kube, &kind::JOB),
+            list(kube, &kind::RESOURCE_QUOTA),
+            list(kube, &kind::LIMIT_RANGE),
+            list(kube, &kind::NETWORK_POLICY),
+            list(kube, &kind::STORAGE_CLASS),
+        )
+    };
+    let used = async {
+        let workloads = within("workloads", Workloads::read(kube)).await;
+        let consumers = match &workloads {
+            Ok(workloads) => apps::consumers(kube, workloads, &migration.source).await,
+            Err(_) => Vec::new(),
+        };
+        (workloads, consumers, connections(kube, migration).await, store(kube, migration).await)
+    };
+    let (permissions, around, used, source) =
+        tokio::join!(permissions::missing(kube), around, used, source(kube, migration));
+    let (services, claims, jobs, quotas, limits, policies, classes) = around;
+    let (workloads, consumers, connections, store) = used;
+    let SourceLooks { pods, source, facts, sql, inside, standby, owner } = source;
+    // Without this one answer the API server cannot be talked to at all.
+    let permissions = Ok(permissions?);
+    Ok(Looks {
+        migration: migration.clone(),
+        begun: state.fingerprint.is_some(),
+        prepared: state.has_ended(Phase::Prepare),
+        permissions,
+        source,
+        facts,
+        sql,
+        inside,
+        standby,
+        owner,
+        workloads,
+        consumers,
+        pods,
+        services,
+        claims,
+        jobs,
+        quotas,
+        limits,
+        policies,
+        classes,
+        store,
+        connections,
+    })
+}
+
+struct SourceLooks {
+    pods: Result<Vec<Value>>,
+    source: Result<Source>,
+    facts: Result<Facts>,
+    sql: Result<Asked>,
+    inside: Result<Inside>,
+    standby: Result<()>,
+    owner: Result<()>,
+}
+
+async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
+    let (source, pods) =
+        tokio::join!(within("the source", zalando::source(kube, &migration.source)), list(kube, &kind::POD));
+    let Ok(found) = &source else {
+        fn blind<T>() -> Result<T> {
+            Err(Error::failed("the source could not be looked at: see the check source-found"))
+        }
+        let (facts, sql, inside, standby, owner) = (blind(), blind(), blind(), blind(), blind());
+        return SourceLooks { pods, source, facts, sql, inside, standby, owner };
+    };
+    let asked = async {
+        let seen = within("the source's SQL", facts::through_sessions(kube, migration, found.clone())).await;
+        match seen {
+            Ok((facts, sessions)) => {
+                let (sql, owner) = tokio::join!(
+                    within("the source's SQL", ask(kube, sessions, &pods)),
+                    within("the owner's login", owner_login(kube, migration, &facts)),
+                );
+                (Ok(facts), sql, owner)
+            }
+            Err(error) => {
+                let why = format!("the source's databases could not be looked at: {}", error.chain());
+                (Err(error), Err(Error::failed(why.clone())), Err(Error::failed(why)))
+            }
+        }
+    };
+    let ((facts, sql, owner), inside, standby) = tokio::join!(
+        asked,
+        within("the leader's pod", member::inside(kube, &found.leader)),
+        within("the login of standby", login(kube, found, "standby", "postgres")),
+    );
+    SourceLooks { pods, source, facts, sql, inside, standby, owner }
+}
+
+async fn ask(kube: &Kube, mut sessions: Vec<Db>, pods: &Result<Vec<Value>>) -> Result<Asked> {
+    let (first, rest) = sessions.split_first_mut().ok_or_else(|| Error::bug("no session on the source"))?;
+    let mut asked = Asked { over_tls: matches!(first, Db::Wire(_)), ..Asked::default() };
+    asked.server = survey::server(first).await?;
+    asked.transactions = server::transactions(first).await?;
+    asked.clients = server::clients(kube, first, pods.as_deref().unwrap_or_default()).await?;
+    asked.cron_jobs = survey::cron_jobs(first).await?;
+    for db in rest {
+        asked.schemas.push(survey::schema(db).await?);
+    }
+    Ok(asked)
+}
+
+async fn owner_login(kube: &Kube, migration: &Migration, facts: &Facts) -> Result<()> {
+    let main = main_database(migration, facts)?;
+    login(kube, &facts.source, &main.owner, &main.name).await
+}
+
+/// Logs in with the password of the operator's Secret, as nobody but the server can judge it.
+async fn login(kube: &Kube, source: &Source, role: &str, database: &str) -> Result<()> {
+    let (user, password) = zalando::credentials(kube, &source.cluster, role).await?;
+    let login = wire::Login { pod: &source.leader, user: &user, password: &password, database, ca: None };
+    wire::connect(kube, login).await.map(drop)
+}
+
+async fn connections(kube: &Kube, migration: &Migration) -> Vec<Result<Option<Value>>> {
+    let looks = migration.connections.iter().map(|connection| async {
+        match &connection.object {
+            ConnectionObject::Secret(name) => kube.get(&kind::SECRET, name).await,
+            ConnectionObject::ConfigMap(name) => kube.get(&kind::CONFIG_MAP, name).await,
+        }
+    });
+    futures::future::join_all(looks).await
+}
+
+async fn store(kube: &Kube, migration: &Migration) -> Option<Result<Option<Value>>> {
+    let backup = migration.target.backup.as_ref()?;
+    Some(kube.get(&kind::OBJECT_STORE, &backup.object_store).await)
+}

@@ -1,0 +1,125 @@
+//! For every check a look at a world in which it passes ([`healthy`]), and one in which it does not ([`broken`]).
+
+mod broken;
+mod healthy;
+
+use super::*;
+use broken::BROKEN;
+use healthy::healthy;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn finding(looks: &Looks, id: &str) -> Option<Finding> {
+    judge(looks, &Choice::default()).into_iter().find(|f| f.id == id)
+}
+
+#[test]
+fn in_a_healthy_world_every_check_passes() {
+    for dump in [false, true] {
+        for prepared in [false, true] {
+            let mut looks = healthy();
+            looks.prepared = prepared;
+            if dump {
+                looks.dump();
+            }
+            let findings = judge(&looks, &Choice::default());
+            assert!(findings.len() > 40, "{}", findings.len());
+            for finding in findings {
+                assert_eq!(finding.status, Status::Pass, "dump {dump}: {}: {}", finding.id, finding.seen);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_thing_that_is_broken_is_found() {
+    let mut covered = BTreeSet::new();
+    for (number, (id, status, spoil)) in BROKEN.iter().enumerate() {
+        let mut looks = healthy();
+        spoil(&mut looks);
+        let finding = finding(&looks, id).unwrap_or_else(|| panic!("row {number}: {id} is not made"));
+        assert_eq!(finding.status, *status, "row {number}: {id}: {}", finding.seen);
+        assert!(*status == Status::Unknown || finding.remedy.is_some(), "row {number}: {id} has no remedy");
+        assert!(!finding.why.is_empty(), "{id} does not say why");
+        covered.insert(*id);
+    }
+    let all: BTreeSet<&str> = CATALOGUE.iter().flat_map(|g| g.checks.iter().map(|c| c.id)).collect();
+    let untested: Vec<_> = all.difference(&covered).collect();
+    assert!(untested.is_empty(), "a check that cannot fail is deleted: {untested:?}");
+}
+
+#[test]
+fn ids_are_of_one_kind_and_there_once() {
+    let mut seen = BTreeSet::new();
+    for group in CATALOGUE {
+        for word in std::iter::once(group.name).chain(group.checks.iter().map(|c| c.id)) {
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{word}");
+        }
+        for check in group.checks {
+            assert!(seen.insert(check.id), "{} is there twice", check.id);
+        }
+    }
+}
+
+/// What could not be looked at is never a pass.
+#[test]
+fn a_blind_look_is_unknown() {
+    let mut looks = healthy();
+    let blind = || Error::failed("no answer");
+    looks.source = Err(blind());
+    looks.facts = Err(blind());
+    looks.sql = Err(blind());
+    looks.inside = Err(blind());
+    looks.workloads = Err(blind());
+    looks.quotas = Err(blind());
+    looks.permissions = Err(blind());
+    let findings = judge(&looks, &Choice::default());
+    for id in [
+        "permissions",
+        "source-found",
+        "source-members",
+        "wal-senders",
+        "target-storage",
+        "apps-exist",
+        "clients",
+        "resource-quota",
+    ] {
+        let finding = findings.iter().find(|f| f.id == id).expect("made");
+        assert_eq!(finding.status, Status::Unknown, "{id}: {}", finding.seen);
+    }
+}
+
+#[test]
+fn a_choice_is_of_checks_and_groups() {
+    let chosen = |only: &[&str], skip: &[&str]| {
+        let words = |words: &[&str]| words.iter().map(|w| w.to_string()).collect();
+        let choice = Choice { only: words(only), skip: words(skip) };
+        choice.valid()?;
+        let findings = judge(&healthy(), &choice);
+        let made = findings.iter().filter(|f| f.status != Status::Skipped).map(|f| f.id);
+        Ok::<_, Error>((made.collect::<Vec<_>>(), findings.len()))
+    };
+    let all = chosen(&[], &[]).expect("valid").1;
+    assert_eq!(chosen(&["names", "source-tls"], &[]).expect("valid"), (vec!["source-tls", "target-name"], all));
+    assert_eq!(chosen(&["names"], &["target-name"]).expect("valid").0, Vec::<&str>::new());
+    let error = chosen(&["source-tlss"], &[]).expect_err("no such check");
+    assert!(error.what.contains("did you mean \"source-tls\""), "{}", error.what);
+}
+
+#[test]
+fn policies_that_let_everybody_through() {
+    let mut looks = healthy();
+    let deny = json!({"metadata": {"name": "deny"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}});
+    let allow = json!({"metadata": {"name": "allow"}, "spec": {"podSelector": {}, "ingress": [
+        {"from": [{"podSelector": {}}], "ports": [{"port": 5432}]},
+        {"from": [{"namespaceSelector": {"matchLabels": {"name": "cnpg-system"}}}], "ports": [{"port": 8000}]}]}});
+    looks.policies = Ok(vec![deny.clone(), allow]);
+    assert_eq!(finding(&looks, "network-policies").expect("made").status, Status::Pass);
+    // The source alone opens itself to the target; the target is shut to everybody.
+    let source = json!({"metadata": {"name": "source"}, "spec": {"podSelector": {"matchLabels": {"application": "spilo"}},
+        "ingress": [{"from": [{"podSelector": {"matchExpressions": [{"key": "cnpg.io/cluster", "operator": "Exists"}]}}]}]}});
+    looks.policies = Ok(vec![deny, source]);
+    let seen = finding(&looks, "network-policies").expect("made");
+    assert_eq!(seen.status, Status::Fail);
+    assert!(!seen.seen.contains("out of the source") && seen.seen.contains("port 8000"), "{}", seen.seen);
+}

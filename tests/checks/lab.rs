@@ -1,0 +1,106 @@
+//! What only a server can say: logins, surveys, roles of Patroni; and sources that cannot be migrated.
+use super::support::{Bench, Run, SOURCE, SOURCE_POD, Setting, TARGET};
+use serde_json::{Value, json};
+
+const POSTGRESQLS: &str = "postgresqls.acid.zalan.do";
+
+fn status(run: &Run, id: &str) -> String {
+    let document: Value = run.json();
+    let findings = document["findings"].as_array().cloned().unwrap_or_default();
+    let found = findings.iter().find(|f| f["id"] == id).unwrap_or_else(|| panic!("no {id}: {run}"));
+    found["status"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Checks in this order of words: `id status`; the rest is not looked at.
+async fn judged(bench: &Bench, expected: &[&str]) {
+    let ids: Vec<&str> = expected.iter().map(|e| e.split(' ').next().unwrap_or_default()).collect();
+    let run = bench.run(&format!("check mastodon -o json --only {}", ids.join(","))).await;
+    for expected in expected {
+        let (id, wanted) = expected.split_once(' ').expect("id and status");
+        assert_eq!(status(&run, id), wanted, "{id}: {run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_source_within_the_budget() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let run = bench.run("check mastodon -v -o json").await.code(0);
+    let count = &run.json()["count"];
+    assert_eq!((&count["fail"], &count["unknown"], &count["skipped"]), (&json!(0), &json!(0), &json!(0)), "{run}");
+    assert!(count["pass"].as_u64() > Some(40), "{run}");
+    // `3.1 s, 38 API calls, 14 SQL statements`
+    let said = run.stderr.lines().find(|line| line.contains("API calls")).unwrap_or_else(|| panic!("no cost: {run}"));
+    let numbers: Vec<u32> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(matches!(numbers[..], [calls, sql] if calls <= 40 && sql <= 25), "{said}");
+    let junit = bench.run("check mastodon -o junit --skip names").await.code(0);
+    let _ = junit.says("<testcase classname=\"source\" name=\"source-found\">").says("name=\"target-name\"><skipped/>");
+    let _ = bench.run("check mastodon --only source-heath").await.code(2).says("no check and no group");
+    let _ = bench.run("plan mastodon -o junit").await.code(2).says("-o junit is for check");
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_servers_say() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    judged(&bench, &["unlogged-tables pass", "old-fence pass", "standby-login pass", "owner-login pass"]).await;
+    bench.at_source("CREATE UNLOGGED TABLE cache (id int)").await;
+    bench.at_source("ALTER DATABASE mastodon SET default_transaction_read_only = on").await;
+    bench.at_source("ALTER ROLE standby PASSWORD 'another'").await;
+    bench.at_source("CREATE ROLE boss SUPERUSER LOGIN").await;
+    bench.at_source("CREATE ROLE cnpg_pooler_pgbouncer").await;
+    bench.at_source("SELECT pg_create_physical_replication_slot('somebody')").await;
+    judged(
+        &bench,
+        &[
+            "unlogged-tables fail",
+            "old-fence fail",
+            "standby-login fail",
+            "superusers warn",
+            "reserved-roles fail",
+            "foreign-slots warn",
+        ],
+    )
+    .await;
+    bench.at_source("ALTER DATABASE mastodon RESET default_transaction_read_only").await;
+    judged(&bench, &["old-fence pass", "clients pass"]).await;
+    // The app's deployment is left out of the file: its sessions are a stranger's.
+    bench.files(&Setting::edited(&[("  - {workload: deployment/mastodon-web}\n", "")]));
+    judged(&bench, &["clients fail", "apps-complete fail"]).await;
+    bench.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_cannot_be_moved() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    // Two clusters, and the file means neither.
+    let mut other = bench.object(POSTGRESQLS, SOURCE);
+    other["metadata"] = json!({"name": "mastodon-other", "namespace": "mastodon"});
+    other["spec"]["numberOfInstances"] = json!(0);
+    bench.lab.put(POSTGRESQLS, other).expect("created");
+    bench.files(&Setting::edited(&[("cluster: mastodon-postgresql", "cluster: mastodon-pg")]));
+    let run = bench.run("check mastodon").await.code(3).says("no Zalando cluster mastodon-pg");
+    let _ = run.says("mastodon-other, mastodon-postgresql").never_says("panicked");
+    bench.lab.store.delete(POSTGRESQLS, "mastodon", "mastodon-other").expect("deleted");
+
+    bench.files(&Setting::edited(&[("cluster: database-cnpg", "cluster: mastodon-postgresql")]));
+    let _ = bench.run("check mastodon").await.code(2).says("mastodon-postgresql");
+    bench.files(&Setting::edited(&[("databases: [mastodon]", "databases: [mastodonn]")]));
+    let _ = bench.run("check mastodon").await.code(3).says("no database mastodonn; it has mastodon");
+
+    bench.files(&Setting::default());
+    bench.change(POSTGRESQLS, SOURCE, |cluster| cluster["spec"]["standby"] = json!({"standby_host": "elsewhere"}));
+    let _ = bench.run("check mastodon").await.code(3).says("is a standby cluster").says(".spec.standby");
+    bench.change(POSTGRESQLS, SOURCE, |cluster| {
+        cluster["spec"].as_object_mut().expect("a spec").remove("standby");
+    });
+
+    // Without its pod there is nobody who leads.
+    bench.change("statefulsets.apps", SOURCE, |set| set["spec"]["replicas"] = json!(0));
+    let gone = |store: &pgmigrate::lab::api::store::Store| store.get("pods", "mastodon", SOURCE_POD).is_none();
+    bench.lab.until("the leader's pod is gone", std::time::Duration::from_secs(30), gone).await.expect("gone");
+    let headless = bench.run("check mastodon").await.code(3).says("kubectl get pods");
+    let _ = headless.says("unknown").never_says("panicked");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    assert!(bench.object("clusters.postgresql.cnpg.io", TARGET).is_null());
+    bench.lab.stop().await;
+}
