@@ -3,6 +3,7 @@
 mod check;
 mod completion;
 mod context;
+mod cost;
 mod cutover;
 mod demo;
 mod drive;
