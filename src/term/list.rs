@@ -7,13 +7,12 @@ use super::{
 use console::Style;
 use serde_json::{Value, json};
 
-/// Columns that a paragraph is broken at where stdout is no terminal.
-const COLUMNS: usize = 100;
+/// Columns that a paragraph is broken at on a wider terminal, and where stdout is none.
+const COLUMNS: usize = 120;
 
 pub fn page(items: Vec<Value>, everywhere: bool) -> Page {
-    let columns = super::table::columns().min(COLUMNS);
     let names = items.iter().map(|row| format!("{}/{}", text(&row["kind"]), text(&row["name"]))).collect();
-    let text = render(&items, everywhere, columns);
+    let text = render(&items, everywhere, super::table::columns());
     Page { document: json!({ "items": items }), names, text }
 }
 
@@ -72,7 +71,7 @@ fn more(row: &Value, columns: usize) -> String {
     let mut out = format!("\n{place} in {}\n", text(&row["namespace"]));
     for (word, words) in lines {
         // A command is for copying: it stays on one line.
-        let width = if word == "next" { usize::MAX } else { columns.saturating_sub(13).max(20) };
+        let width = if word == "next" { usize::MAX } else { columns.min(COLUMNS).saturating_sub(13).max(20) };
         for (at, line) in wrap(&words, width).iter().enumerate() {
             let word = if at == 0 { word } else { "" };
             out.push_str(&format!("  {word:<10} {line}\n"));

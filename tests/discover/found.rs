@@ -55,10 +55,24 @@ async fn what_init_writes_leads_to_a_plan_and_a_cutover() {
     let again = bench.run("init moved -n mastodon").await.code(1).says("moved.yaml is there already");
     assert!(again.stdout.is_empty(), "{again}");
     let _ = bench.run("script check moved").await.code(0);
-    let _ = bench.run("plan moved").await.code(0).says("POINT OF NO RETURN").says("outage");
+    let plan = bench.run("plan moved --show all --emit made").await.code(0).says("POINT OF NO RETURN");
+    println!("{plan}");
+    let plan = plan.says("outage: about").says("apply Cluster/new-db").says("SQL at target").says("is not there yet");
+    let made = std::fs::read_to_string(bench.path().join("made/cluster-new-db.yaml")).expect("emitted");
+    assert!(made.contains("kind: Cluster") && made.contains("enabled: true"), "{made}");
+    drop(plan);
+    let _ = bench.run("list -A -v").await.code(0).says("8 API calls");
 
     // Not only readable: it moves the database.
     let _ = bench.run("prepare moved").await.code(0);
+    let _ = bench.run("plan moved").await.code(0).says("cluster/new-db is there").says("took ");
+    for (line, found) in [
+        ("__complete -- status -n mastodon mo", "moved\n"),
+        ("__complete -- init -n mastodon --source mas", "mastodon-postgresql\n"),
+        ("__complete -- list -n mas", "mastodon\n"),
+    ] {
+        let _ = bench.run(line).await.code(0).says(found);
+    }
     let under_way = bench.run("list -n mastodon").await.code(0);
     println!("{under_way}");
     let under_way = under_way.says("migration/moved").says("prepared").says("cutover moved");

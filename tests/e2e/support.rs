@@ -147,11 +147,14 @@ impl Bench {
         }
     }
 
-    /// As the superuser over the pod's own socket.
+    /// As the superuser over the pod's own socket. It may take long: nothing waits for it but its caller.
     pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
-        let psql = ["exec", pod, "-c", "postgres", "--", "psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"];
-        let said = self.kubectl(&[&psql[..], &["-d", database, "-c", sql]].concat(), "")?;
-        Ok(said.trim().to_owned())
+        let mut psql = tokio::process::Command::new("kubectl");
+        psql.arg("--kubeconfig").arg(self.kubeconfig()).args(["-n", &self.namespace, "exec", pod, "-c", "postgres", "--"]);
+        psql.args(["psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
+        let output = psql.kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     pub fn journal(&self) -> String {
