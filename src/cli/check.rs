@@ -1,14 +1,12 @@
-use super::{context::Context, global::Which};
+use super::{context::Context, cost::Cost, global::Which};
 use crate::{
     checks::{self, Choice, Status},
     error::{Error, Result},
-    postgres,
     term::{
         Format,
         checks::{catalogue, count, junit, page},
     },
 };
-use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Check {
@@ -33,22 +31,22 @@ impl Check {
         }
         let choice = Choice { only: self.only, skip: self.skip };
         choice.valid()?;
-        let began = Instant::now();
         let look = async |world: &crate::step::World| {
+            let cost = Cost::begin(&world.kube);
             let looks = checks::gather(world).await?;
-            Ok((world.migration.name.clone(), checks::judge(&looks, &choice), world.kube.calls()))
+            Ok((world.migration.name.clone(), checks::judge(&looks, &choice), cost))
         };
-        let (name, findings, calls) = context.look(&Which { name: self.name }, look).await?;
+        let (name, findings, cost) = context.look(&Which { name: self.name }, look).await?;
         if context.global.verbose > 0 {
-            let (took, sql) = (began.elapsed().as_secs_f64(), postgres::statements());
-            context.ui.say(format!("{took:.1} s, {calls} API calls, {sql} SQL statements"));
+            cost.say(&context.ui);
         }
         let (failed, unknown) = (count(&findings, Status::Fail), count(&findings, Status::Unknown));
         let looked = findings.iter().any(|f| f.status != Status::Skipped);
         let result = if failed + unknown == 0 && looked {
             Ok(())
         } else {
-            let what = format!("{failed} checks failed, {unknown} could not be looked at");
+            let s = if failed == 1 { "" } else { "s" };
+            let what = format!("{failed} check{s} failed, {unknown} could not be looked at");
             Err(Error::check(what).hint(format!("follow the remedies above, then: kubectl pgmigrate check {name}")))
         };
         let mut page = page(&name, &findings);

@@ -1,6 +1,6 @@
 //! Runs a phase: lock, plan, signals, the live block, and one document at the end whatever happened.
 
-use super::{context::Context, signals};
+use super::{context::Context, cost::Cost, signals};
 use crate::{
     error::{Kind, Result},
     event::Events,
@@ -10,6 +10,7 @@ use crate::{
     term::{self, Collected, Page, kind_name},
 };
 use serde_json::json;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
 
 /// `what` is the phase or verb as documents name it; `again` the verb that goes on after a cut.
@@ -24,11 +25,12 @@ pub struct Drive<'a> {
 impl Drive<'_> {
     pub async fn run(self, work: impl AsyncFnOnce(&mut Runner) -> Result<()>) -> Result<()> {
         let ui = &self.context.ui;
-        let name = self.migration.name.clone();
+        let (name, began) = (self.migration.name.clone(), Instant::now());
         let next = ui.commands(&format!("kubectl pgmigrate {} {name}", self.again));
         let stop = signals::listen(Some(next));
         let (sender, receiver) = unbounded_channel();
         let following = term::follow(receiver, self.context.mode());
+        let cost = Cost::begin(&self.kube);
         let driven = async {
             let mut runner = runner::open(self.migration, self.kube, Events::new(sender), stop).await?;
             let result = work(&mut runner).await;
@@ -40,12 +42,15 @@ impl Drive<'_> {
         };
         let result = driven.await;
         let collected = following.end().await;
-        ui.print_with(page(&name, self.what, &collected, &result), &result)?;
+        if self.context.global.verbose > 0 {
+            cost.say(ui);
+        }
+        ui.print_with(page(&name, self.what, &collected, began.elapsed(), &result), &result)?;
         result
     }
 }
 
-fn page(name: &str, what: &str, collected: &Collected, result: &Result<()>) -> Page {
+fn page(name: &str, what: &str, collected: &Collected, took: Duration, result: &Result<()>) -> Page {
     let word = match result {
         Ok(()) => "done",
         Err(error) => kind_name(error.kind),
@@ -57,8 +62,7 @@ fn page(name: &str, what: &str, collected: &Collected, result: &Result<()>) -> P
     });
     let mut text = String::new();
     if result.is_ok() {
-        let took: f64 = collected.steps.iter().filter_map(|step| step.seconds).sum();
-        text = format!("{what} {name}: done, {} steps in {took:.1} s", collected.steps.len());
+        text = format!("{what} {name}: done, {} steps in {:.1} s", collected.steps.len(), took.as_secs_f64());
         if let Some(seconds) = outage {
             text.push_str(&format!(", outage {seconds:.2} s"));
         }

@@ -1,4 +1,4 @@
-//! Who and where this process is: the lease names it, and tells from it that a runner is dead.
+//! Who and where this process is (the lease names it, and tells from it that a runner is dead), and what it uses.
 use std::{env, fs};
 
 /// `user@host`; what cannot be learnt is `unknown`.
@@ -31,6 +31,31 @@ fn host() -> String {
 #[cfg(not(unix))]
 fn host() -> String {
     env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_string())
+}
+
+/// What this process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    /// The most it ever had resident, in bytes; 0 where it cannot be known.
+    pub memory: u64,
+    /// Processor seconds, user and system.
+    pub processor: f64,
+}
+
+pub fn used() -> Used {
+    // SAFETY: rusage is plain numbers, for which all zeroes is a value; getrusage writes only into it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    // Kilobytes everywhere but on macOS (getrusage(2) of each).
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Used {
+        memory: u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit,
+        processor: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+    }
 }
 
 /// The identity is split at these.

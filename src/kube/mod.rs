@@ -17,6 +17,7 @@ pub mod wait;
 use crate::error::{Context, Error, Result};
 use ask::{Ask, escape};
 pub use kind::Kind;
+pub use machine::{Used, used};
 use serde_json::{Value, json};
 use std::{
     sync::{

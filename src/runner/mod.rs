@@ -95,6 +95,7 @@ impl Runner {
             Action::Apply | Action::Reapply => {}
         }
         self.world.events.send(Event::StepStarted { number, id: id.clone(), title: title.clone() });
+        let began = Instant::now();
         let receipt = match standing {
             Standing::Started | Standing::Failed | Standing::Done | Standing::Reverting
                 if step.hazard() != Hazard::ReadOnly =>
@@ -106,7 +107,6 @@ impl Runner {
         self.outage_begins(step);
         self.unwritten.push(What::Started { step: id.clone(), receipt: receipt.clone() });
         self.flush().await?;
-        let began = Instant::now();
         let evidence = self.apply(step, &receipt).await?;
         let took = began.elapsed();
         let note = evidence.get("note").and_then(Value::as_str).map(String::from);

@@ -4,6 +4,7 @@ use super::{
     api,
     context::{Ended, Run},
 };
+use crate::kube::used;
 use rhai::{Dynamic, Engine, module_resolvers::DummyModuleResolver};
 
 /// What one run of one hook may use. A script decides; it does not compute.
@@ -56,29 +57,16 @@ fn harden(engine: &mut Engine, limits: Limits) {
 /// Ends the script soon after a cancel or its deadline; natives watch both themselves ([`Run::wait`]).
 pub(super) fn watch(engine: &mut Engine, run: Run, limits: Limits) {
     let (printer, debugger) = (run.clone(), run.clone());
-    let most = peak_memory() + limits.growth;
+    let most = used().memory + limits.growth;
     engine
         .on_progress(move |operations| {
             // Now and then: asking costs more than an operation, and 64 of them make 64 strings at most.
             if operations % 64 != 0 {
                 return None;
             }
-            let why = run.ended().or_else(|| (peak_memory() > most).then_some(Ended::Memory));
+            let why = run.ended().or_else(|| (used().memory > most).then_some(Ended::Memory));
             why.map(Dynamic::from)
         })
         .on_print(move |text| printer.host().log(text))
         .on_debug(move |text, _, at| debugger.host().log(&format!("{at:?} {text}")));
-}
-
-/// The most the process ever had in memory, in bytes; 0 where it cannot be known.
-fn peak_memory() -> u64 {
-    // SAFETY: rusage is plain numbers, for which all zeroes is a value; getrusage writes only into it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    // Kilobytes everywhere but on macOS (getrusage(2) of each).
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit
 }

@@ -12,7 +12,7 @@ mod run;
 #[path = "../support/setting.rs"]
 mod setting;
 
-pub use ends::{SOURCE, SOURCE_POD, TARGET_POD};
+pub use ends::{SOURCE, SOURCE_POD, TARGET, TARGET_POD};
 pub use run::{Child, Run};
 pub use setting::Setting;
 
@@ -34,7 +34,7 @@ pub const LIMIT: Duration = Duration::from_secs(400);
 static TURNS: Semaphore = Semaphore::const_new(1);
 
 pub struct Bench {
-    namespace: String,
+    pub namespace: String,
     folder: tempfile::TempDir,
     scenario: String,
     began: Instant,
@@ -48,7 +48,7 @@ impl Bench {
     /// None: no cluster was named.
     pub async fn up(setting: Setting) -> Option<Bench> {
         let Ok(context) = std::env::var("PGMIGRATE_E2E_CONTEXT") else {
-            eprintln!("skipped: PGMIGRATE_E2E_CONTEXT does not name a context (README, \"On a real cluster\")");
+            eprintln!("skipped: PGMIGRATE_E2E_CONTEXT does not name a context (docs/real-cluster.md)");
             return None;
         };
         let turn = TURNS.acquire().await.expect("never closed");
@@ -171,7 +171,8 @@ impl Bench {
                 || meta["name"].as_str().is_some_and(|name| name.starts_with("pgmigrate-"))
         };
         let found = all["items"].as_array().into_iter().flatten().filter(ours);
-        found.map(|object| format!("{}/{}", object["kind"], object["metadata"]["name"])).collect()
+        let kind = |object: &Value| object["kind"].as_str().unwrap_or_default().to_lowercase();
+        found.map(|object| format!("{}s/{}", kind(object), object["metadata"]["name"])).collect()
     }
 
     /// The writers' books: lines `<nanoseconds> sent|acked <token>`, on a volume that all of them share.

@@ -2,6 +2,7 @@
 mod import;
 mod life;
 mod physical;
+mod recorded;
 mod world;
 mod zalando;
 

@@ -38,6 +38,15 @@ impl Run {
         assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "something says {text:?}: {self}");
         self
     }
+    /// Of a run with `-v`: within what is published (docs/real-cluster.md).
+    #[track_caller]
+    pub fn is_cheap(self) -> Run {
+        let before = |unit: &str| -> Option<f64> { self.stderr.split_once(unit)?.0.rsplit(' ').next()?.parse().ok() };
+        let (calls, memory) = (before(" API calls"), before(" MiB at most"));
+        assert!(calls.is_some_and(|calls| calls < 400.0), "{calls:?} API calls: {self}");
+        assert!(memory.is_some_and(|memory| memory < 60.0), "{memory:?} MiB: {self}");
+        self
+    }
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
