@@ -150,7 +150,15 @@ impl Bench {
     /// As the superuser over the pod's own socket. It may take long: nothing waits for it but its caller.
     pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
         let mut psql = tokio::process::Command::new("kubectl");
-        psql.arg("--kubeconfig").arg(self.kubeconfig()).args(["-n", &self.namespace, "exec", pod, "-c", "postgres", "--"]);
+        psql.arg("--kubeconfig").arg(self.kubeconfig()).args([
+            "-n",
+            &self.namespace,
+            "exec",
+            pod,
+            "-c",
+            "postgres",
+            "--",
+        ]);
         psql.args(["psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
         let output = psql.kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
