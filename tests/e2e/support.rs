@@ -128,9 +128,13 @@ impl Bench {
 
     /// Standard output; Err: standard error. In the scenario's namespace unless the words say otherwise.
     pub fn kubectl(&self, words: &[&str], input: &str) -> Result<String, String> {
+        answer(&mut self.command(words), input)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command.arg("--kubeconfig").arg(self.kubeconfig()).args(["-n", &self.namespace]).args(words);
-        answer(&mut command, input)
+        command
     }
 
     /// An object of the namespace; null if there is none.
@@ -150,7 +154,9 @@ impl Bench {
     /// As the superuser over the pod's own socket.
     pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
         let psql = ["exec", pod, "-c", "postgres", "--", "psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"];
-        let said = self.kubectl(&[&psql[..], &["-d", database, "-c", sql]].concat(), "")?;
+        let mut command = self.command(&[&psql[..], &["-d", database, "-c", sql]].concat());
+        // On a thread of its own: a scenario does other things while a query lasts.
+        let said = tokio::task::spawn_blocking(move || answer(&mut command, "")).await.expect("it ends")?;
         Ok(said.trim().to_owned())
     }
 
