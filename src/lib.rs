@@ -28,6 +28,7 @@ pub mod steps;
 pub mod checks;
 pub mod plan;
 pub mod strategy;
+pub mod discover;
 pub mod runner;
 pub mod report;
 pub mod term;

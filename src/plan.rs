@@ -49,18 +49,19 @@ impl Plan {
         self.cutover.iter().find(|s| s.hazard() == Hazard::OneWay).expect("checked by Plan::new")
     }
 
-    /// What was reviewed is what runs: a digest of every step's name, hazard and words.
+    /// What was reviewed is what runs: a digest of every step's name, hazard and words, and of what it sends.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for (phase, step) in self.all() {
             let words = step.describe();
             hash.update(format!(
-                "{phase}\n{}\n{:?}\n{}\n{}\n{:?}\n",
+                "{phase}\n{}\n{:?}\n{}\n{}\n{:?}\n{}\n",
                 step.id(),
                 step.hazard(),
                 words.title,
                 words.details,
-                words.objects
+                words.objects,
+                serde_json::to_string(&step.sends()).unwrap_or_default(),
             ));
         }
         hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()

@@ -86,6 +86,18 @@ pub type Receipt = Value;
 /// What a step proved or made, journaled with its outcome; Null when there is nothing to say.
 pub type Evidence = Value;
 
+/// One thing that a step sends, as far as it is known before. Never a secret.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sent {
+    /// A whole object, by server-side apply.
+    Object(Value),
+    /// A merge patch of `kind/name`.
+    Patch { object: String, patch: Value },
+    /// `at`: which server, which databases.
+    Sql { at: String, text: String },
+}
+
 #[async_trait::async_trait]
 pub trait Step: Send + Sync {
     /// Stable name, the key in the journal: `stop-apps`.
@@ -94,6 +106,10 @@ pub trait Step: Send + Sync {
     fn hazard(&self) -> Hazard;
     fn outage(&self) -> Outage {
         Outage::Same
+    }
+    /// What exactly is sent: `plan --show all` prints it, the plan's digest covers it.
+    fn sends(&self) -> Vec<Sent> {
+        Vec::new()
     }
     /// How long `apply` may take before it counts as failed.
     fn deadline(&self) -> Duration;

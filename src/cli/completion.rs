@@ -1,10 +1,24 @@
-//! Completion: scripts for shells that call the binary, and the shim that kubectl (1.26 and later) looks for.
+//! Completion: for shells that call the binary, and the shim that kubectl (1.26 and later) looks for. Both ask the
+//! binary at every Tab, so that names of migrations, clusters and namespaces are those of now.
 
 use super::Cli;
-use crate::{error::Result, term};
-use clap::CommandFactory;
-use clap_complete::{Shell, generate};
-use std::ffi::OsString;
+use crate::{
+    error::{Error, Result},
+    journal::LABEL,
+    kube::{
+        Kind, Kube,
+        flags::Flags,
+        kind::{CONFIG_MAP, NAMESPACE, POSTGRESQL},
+    },
+    spec, term,
+};
+use clap::{CommandFactory, FromArgMatches};
+use clap_complete::{
+    ArgValueCandidates, CompletionCandidate,
+    env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh},
+};
+use serde_json::Value;
+use std::{ffi::OsString, time::Duration};
 
 #[derive(clap::Args)]
 pub struct Completion {
@@ -23,25 +37,41 @@ enum For {
 
 /// kubectl runs `kubectl_complete-pgmigrate WORD..` with the words typed so far.
 const SHIM: &str = "#!/bin/sh\nexec kubectl-pgmigrate __complete -- \"$@\"\n";
+const BINARY: &str = "kubectl-pgmigrate";
+/// Set by the shells' scripts.
+const VARIABLE: &str = "PGMIGRATE_COMPLETE";
+/// Somebody waits with a finger on Tab.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Completion {
     pub fn run(self) -> Result<()> {
-        let shell = match self.shell {
+        let shell: &dyn EnvCompleter = match self.shell {
             For::Kubectl => {
                 term::out(SHIM);
                 return Ok(());
             }
-            For::Bash => Shell::Bash,
-            For::Zsh => Shell::Zsh,
-            For::Fish => Shell::Fish,
+            For::Bash => &Bash,
+            For::Zsh => &Zsh,
+            For::Fish => &Fish,
         };
         let mut script = Vec::new();
-        // The binary is what these shells complete; through kubectl it is the shim.
-        let mut command = Cli::command().bin_name("kubectl-pgmigrate");
-        generate(shell, &mut command, "kubectl-pgmigrate", &mut script);
+        shell
+            .write_registration(VARIABLE, BINARY, BINARY, BINARY, &mut script)
+            .map_err(|e| Error::bug("write the completion script").cause(e))?;
         term::out(&String::from_utf8_lossy(&script));
         Ok(())
     }
+}
+
+/// Answers a shell's script; true: that was all that was asked of the process.
+pub fn answer(args: &[OsString]) -> bool {
+    if std::env::var_os(VARIABLE).is_none() {
+        return false;
+    }
+    // kubectl-pgmigrate -- WORD..
+    let words: Vec<OsString> = args.iter().skip(2).cloned().collect();
+    let factory = move || command(&words).bin_name(BINARY);
+    CompleteEnv::with_factory(factory).var(VARIABLE).try_complete(args.iter().cloned(), None).unwrap_or(true)
 }
 
 #[derive(clap::Args)]
@@ -54,13 +84,14 @@ impl Complete {
     /// A candidate a line with its help after a tab, then cobra's directive: 0 lets the shell complete files as
     /// well, 4 does not. Never an error: there is a prompt being typed on.
     pub fn run(self) -> Result<()> {
-        let mut args = vec![OsString::from("kubectl-pgmigrate")];
+        let mut args = vec![OsString::from(BINARY)];
         args.extend(self.words);
         if args.len() == 1 {
             args.push(OsString::new());
         }
         let last = args.len() - 1;
-        let found = clap_complete::engine::complete(&mut Cli::command(), args, last, None).unwrap_or_default();
+        let mut command = command(&args);
+        let found = clap_complete::engine::complete(&mut command, args, last, None).unwrap_or_default();
         let mut text = String::new();
         for candidate in found.iter().filter(|candidate| !candidate.is_hide_set()) {
             let help = candidate.get_help().map(|help| format!("\t{help}")).unwrap_or_default();
@@ -70,4 +101,52 @@ impl Complete {
         term::out(&text);
         Ok(())
     }
+}
+
+/// The command line whose names are completed from the cluster that its own flags speak of.
+fn command(words: &[OsString]) -> clap::Command {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words).ok();
+    let flags = matches.and_then(|matches| Flags::from_arg_matches(&matches).ok()).unwrap_or_default();
+    let live = |find: fn(&Flags) -> Vec<String>| {
+        let flags = flags.clone();
+        ArgValueCandidates::new(move || find(&flags).into_iter().map(CompletionCandidate::new).collect())
+    };
+    let named = |arg: clap::Arg| match arg.get_id().as_str() {
+        "namespace" => arg.add(live(|flags| ask(flags, &NAMESPACE, "", |object| &object["metadata"]["name"]))),
+        _ => arg,
+    };
+    let named_in_a_verb = |arg: clap::Arg| match arg.get_id().as_str() {
+        "name" => arg.add(live(migrations)),
+        "source" => arg.add(live(|flags| ask(flags, &POSTGRESQL, "", |object| &object["metadata"]["name"]))),
+        _ => arg,
+    };
+    Cli::command().mut_args(named).mut_subcommands(|verb| match verb.get_name() {
+        // A name that is to be new.
+        "init" => verb.mut_args(|arg| if arg.get_id() == "name" { arg } else { named_in_a_verb(arg) }),
+        _ => verb.mut_args(named_in_a_verb),
+    })
+}
+
+/// Those with a file, and those with a journal in the cluster.
+fn migrations(flags: &Flags) -> Vec<String> {
+    let mut names = ask(flags, &CONFIG_MAP, LABEL, |object| &object["metadata"]["labels"][LABEL]);
+    names.extend(spec::names());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Names in the cluster; none when it does not answer at once.
+fn ask(flags: &Flags, kind: &Kind, labels: &str, name: fn(&Value) -> &Value) -> Vec<String> {
+    let asked = async {
+        let kube = Kube::connect(flags).await.ok()?;
+        let list = if kind.namespaced() { kube.list(kind, labels).await } else { kube.list_all(kind, labels).await };
+        let names = list.ok()?.iter().filter_map(|object| Some(name(object).as_str()?.to_string())).collect();
+        Some(names)
+    };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let names = runtime.block_on(async { tokio::time::timeout(PATIENCE, asked).await.ok().flatten() });
+    // A name look-up that hangs must not hold the prompt.
+    runtime.shutdown_background();
+    names.unwrap_or_default()
 }

@@ -99,13 +99,12 @@ pub fn facts_before(journal: &Journal) -> Result<Option<Facts>> {
     }
 }
 
-/// The plan as it was begun, or as it would be begun now.
-pub async fn plan(world: &World) -> Result<Plan> {
-    let facts = match facts_before(&world.journal)? {
-        Some(facts) => facts,
-        None => facts::gather(&world.kube, &world.migration).await?,
-    };
-    strategy::plan(&world.migration, &facts)
+/// The facts as it was begun with, or as it would be begun now.
+pub async fn facts(world: &World) -> Result<Facts> {
+    match facts_before(&world.journal)? {
+        Some(facts) => Ok(facts),
+        None => facts::gather(&world.kube, &world.migration).await,
+    }
 }
 
 /// The plan as it was begun; None where there is none or this version can't make it.

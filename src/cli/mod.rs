@@ -69,7 +69,7 @@ A first migration: list, init, check, plan, prepare, cutover, report, finalize."
 enum Verb {
     /// Show what is there: Zalando clusters, CNPG clusters, migrations under way
     List(list::List),
-    /// Write a migration file and its script, to be edited
+    /// Write a migration file and its script, from what is in the cluster
     Init(init::Init),
     /// Look whether the migration can work; changes nothing
     Check(check::Check),
@@ -115,6 +115,9 @@ enum Verb {
 /// Runs the program: parse, run the verb, print the error. Returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
+    if completion::answer(&args) {
+        return 0;
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return refused(&args, &error),
@@ -158,7 +161,6 @@ fn run(context: &Context, verb: Verb) -> Result<()> {
         Verb::Schema => schema::run(context),
         Verb::Completion(verb) => verb.run(),
         Verb::Complete(verb) => verb.run(),
-        Verb::Init(verb) => verb.run(context),
         verb => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
             let runtime = runtime.map_err(|e| Error::failed("start the runtime").cause(e))?;
@@ -173,6 +175,7 @@ fn run(context: &Context, verb: Verb) -> Result<()> {
 async fn run_verb(context: &Context, verb: Verb) -> Result<()> {
     match verb {
         Verb::List(verb) => verb.run(context).await,
+        Verb::Init(verb) => verb.run(context).await,
         Verb::Check(verb) => verb.run(context).await,
         Verb::Plan(verb) => verb.run(context).await,
         Verb::Prepare(verb) => verb.run(context).await,
@@ -186,7 +189,7 @@ async fn run_verb(context: &Context, verb: Verb) -> Result<()> {
         Verb::Report(verb) => verb.run(context).await,
         Verb::Script(verb) => verb.run(context).await,
         Verb::Lab(verb) => verb.run(context).await,
-        Verb::Version | Verb::Rbac(_) | Verb::Schema | Verb::Completion(_) | Verb::Complete(_) | Verb::Init(_) => {
+        Verb::Version | Verb::Rbac(_) | Verb::Schema | Verb::Completion(_) | Verb::Complete(_) => {
             Err(Error::bug("a verb without a cluster was given a runtime"))
         }
     }

@@ -34,6 +34,27 @@ pub struct Journal {
     entries: Arc<StdMutex<Vec<Entry>>>,
 }
 
+/// A journal's ConfigMaps, in order.
+fn segments(name: &str, found: Vec<Value>) -> Vec<(usize, Value)> {
+    let numbered = found.into_iter().filter_map(|o| Some((number(name, o["metadata"]["name"].as_str()?)?, o)));
+    let mut segments: Vec<(usize, Value)> = numbered.collect();
+    segments.sort_by_key(|(number, _)| *number);
+    segments
+}
+
+fn entries(name: &str, segments: &[(usize, Value)]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for (number, object) in segments {
+        for line in object["data"]["entries"].as_str().unwrap_or_default().lines() {
+            let entry: Entry = serde_json::from_str(line).with_context(|| {
+                format!("read the journal: configmap {} has a line this version can't read", object_name(name, *number))
+            })?;
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
 /// The ConfigMap that is written to.
 struct Segment {
     number: usize,
@@ -44,27 +65,9 @@ struct Segment {
 impl Journal {
     /// Reads the journal of a migration; empty when there is none.
     pub async fn read(kube: &Kube, name: &str) -> Result<Journal> {
-        let mut segments: Vec<(usize, Value)> = kube
-            .list(&CONFIG_MAP, &format!("{JOURNAL}={name}"))
-            .await
-            .context("read the journal")?
-            .into_iter()
-            .filter_map(|object| Some((number(name, object["metadata"]["name"].as_str()?)?, object)))
-            .collect();
-        segments.sort_by_key(|(number, _)| *number);
-        let mut entries = Vec::new();
-        for (number, object) in &segments {
-            let text = object["data"]["entries"].as_str().unwrap_or_default();
-            for line in text.lines() {
-                let entry: Entry = serde_json::from_str(line).with_context(|| {
-                    format!(
-                        "read the journal: configmap {} has a line this version can't read",
-                        object_name(name, *number)
-                    )
-                })?;
-                entries.push(entry);
-            }
-        }
+        let found = kube.list(&CONFIG_MAP, &format!("{JOURNAL}={name}")).await.context("read the journal")?;
+        let mut segments = segments(name, found);
+        let entries = entries(name, &segments)?;
         let (number, object) = segments.pop().map_or((0, None), |(number, object)| (number, Some(object)));
         let text = object.as_ref().and_then(|o| o["data"]["entries"].as_str()).unwrap_or_default().to_string();
         Ok(Journal {
@@ -75,6 +78,12 @@ impl Journal {
             state: Arc::new(StdMutex::new(State::fold(&entries))),
             entries: Arc::new(StdMutex::new(entries)),
         })
+    }
+
+    /// What holds by the ConfigMaps of one namespace that were read already; others among them are passed over.
+    pub fn state_in(name: &str, objects: &[Value]) -> Result<State> {
+        let ours = objects.iter().filter(|object| object["metadata"]["labels"][JOURNAL] == name).cloned();
+        Ok(State::fold(&entries(name, &segments(name, ours.collect()))?))
     }
 
     pub fn state(&self) -> State {

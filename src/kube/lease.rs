@@ -236,7 +236,8 @@ fn lease(name: &str, identity: &str, before: Option<&Value>) -> Value {
     lease
 }
 
-fn holder(lease: &Value) -> Option<Holder> {
+/// Who holds a Lease that was read already; None: nobody.
+pub fn holder(lease: &Value) -> Option<Holder> {
     let spec = &lease["spec"];
     let text = |key: &str| spec[key].as_str().unwrap_or_default().to_string();
     let identity = Some(text("holderIdentity")).filter(|i| !i.is_empty())?;

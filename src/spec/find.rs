@@ -43,6 +43,11 @@ pub(super) fn find_in(here: &Path, name: Option<&str>, file: Option<&Path>, flag
     Ok(migration)
 }
 
+/// Every NAME that would be found here.
+pub fn names() -> Vec<String> {
+    known(Path::new("."))
+}
+
 fn candidates(name: &str) -> [PathBuf; 4] {
     [
         format!("{name}.yaml"),
@@ -152,7 +157,7 @@ mod tests {
             assert_eq!(found(), Some(file));
         }
         let none = find_in(here, None, None, None).expect_err("which?").to_string();
-        assert_eq!(none, "which migration? known: mastodon");
+        assert_eq!(none, "which migration? known: mastodon, miniflux");
         let path = find_in(here, Some("./mastodon.yaml"), None, None).expect_err("a path");
         assert_eq!(path.hint.as_deref(), Some("kubectl pgmigrate check -f ./mastodon.yaml"));
     }

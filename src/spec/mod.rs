@@ -15,7 +15,7 @@ mod words;
 mod yaml;
 
 pub use builtin::{builtin, builtin_names};
-pub use find::find;
+pub use find::{find, names};
 pub use schema::schema;
 pub use words::nearest;
 

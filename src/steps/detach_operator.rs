@@ -27,9 +27,12 @@ async fn annotation(world: &World) -> Result<Value> {
     Ok(cr["metadata"]["annotations"][ANNOTATION].clone())
 }
 
+fn patch(value: &Value) -> Value {
+    json!({ "metadata": { "annotations": { ANNOTATION: value } } })
+}
+
 async fn set(world: &World, value: &Value) -> Result<()> {
-    let patch = json!({ "metadata": { "annotations": { ANNOTATION: value } } });
-    world.kube.merge(&POSTGRESQL, &world.migration.source, &patch).await.map(drop)
+    world.kube.merge(&POSTGRESQL, &world.migration.source, &patch(value)).await.map(drop)
 }
 
 #[async_trait::async_trait]
@@ -46,6 +49,9 @@ impl Step for DetachOperator {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Patch { object: format!("postgresql/{}", self.source), patch: patch(&json!(OURS)) }]
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(30)

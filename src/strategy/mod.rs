@@ -1,6 +1,8 @@
 //! Facts -> plan, one file a strategy; pure.
 
+pub mod choose;
 pub mod dump;
+pub mod estimate;
 mod manifest;
 mod replica;
 

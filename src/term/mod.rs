@@ -6,11 +6,13 @@ pub mod checks;
 mod error;
 mod follow;
 mod lines;
+pub mod list;
 mod live;
 pub mod plan;
 pub mod prompt;
 pub mod status;
 pub mod steps;
+pub mod sent;
 mod table;
 pub mod verify;
 

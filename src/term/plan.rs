@@ -1,19 +1,35 @@
 //! A plan for reading: every step in words, its hazard, how it is undone, and where the way back ends.
 
-use super::{Page, paint};
+use super::{Page, paint, sent};
 use crate::{
     journal::Phase,
     plan::Plan,
     spec::Migration,
     step::{Hazard, Outage, Step},
+    strategy::estimate::{Basis, Estimate},
 };
 use console::Style;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub fn page(migration: &Migration, plan: &Plan) -> Page {
+/// What is known besides the plan itself.
+pub struct Forecast {
+    pub basis: Basis,
+    pub there: Vec<There>,
+    /// With every object, patch and statement.
+    pub all: bool,
+}
+
+/// A manifest that the plan applies.
+pub struct There {
+    pub wanted: Value,
+    /// The object of that name; Ok(None): there is none. Err: why that is not known.
+    pub now: Result<Option<Value>, String>,
+}
+
+pub fn page(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Page {
     let names = plan.all().map(|(_, step)| step.id()).collect();
-    Page { document: document(migration, plan), names, text: text(migration, plan) }
+    Page { document: document(migration, plan, forecast), names, text: text(migration, plan, forecast) }
 }
 
 /// The word for a hazard, as in the steps' JSON.
@@ -26,10 +42,29 @@ pub fn hazard(hazard: Hazard) -> &'static str {
     }
 }
 
+/// `about 20 s (5 s to 3 min)`
+pub fn range(time: Estimate) -> String {
+    format!("about {} ({} to {})", span(time.likely), span(time.low), span(time.high))
+}
+
+/// The same of an estimate in a document.
+pub(super) fn range_of(document: &Value) -> String {
+    serde_json::from_value(document.clone()).map_or_else(|_| "unknown".into(), range)
+}
+
+fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
 const PHASES: [(Phase, &str); 3] =
     [(Phase::Prepare, "the app stays up"), (Phase::Cutover, "the window"), (Phase::Finalize, "gives up the way back")];
 
-fn document(migration: &Migration, plan: &Plan) -> Value {
+fn document(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Value {
     let mut number = 0;
     let phases: Vec<Value> = PHASES
         .iter()
@@ -40,11 +75,16 @@ fn document(migration: &Migration, plan: &Plan) -> Value {
                 .map(|step| {
                     number += 1;
                     let words = step.describe();
-                    json!({
+                    let mut line = json!({
                         "number": number, "id": step.id(), "title": words.title, "details": words.details,
                         "objects": words.objects, "hazard": hazard(step.hazard()), "outage": step.outage(),
                         "deadlineSeconds": step.deadline().as_secs_f64(),
-                    })
+                        "estimateSeconds": forecast.basis.step(&step.id()),
+                    });
+                    if forecast.all {
+                        line["sends"] = json!(step.sends());
+                    }
+                    line
                 })
                 .collect();
             json!({ "phase": phase, "steps": steps })
@@ -52,11 +92,12 @@ fn document(migration: &Migration, plan: &Plan) -> Value {
         .collect();
     json!({
         "migration": migration.name, "namespace": migration.namespace, "strategy": migration.strategy.to_string(),
-        "digest": plan.digest(), "pointOfNoReturn": plan.one_way().id(), "phases": phases,
+        "digest": plan.digest(), "pointOfNoReturn": plan.one_way().id(), "outageSeconds": forecast.basis.outage(plan), "phases": phases,
+        "manifests": forecast.there.iter().map(There::document).collect::<Vec<_>>(),
     })
 }
 
-fn text(migration: &Migration, plan: &Plan) -> String {
+fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
     let mut text = format!(
         "{}: {} -> {}, strategy {}, namespace {}\nplan {}\n",
         migration.name,
@@ -76,17 +117,23 @@ fn text(migration: &Migration, plan: &Plan) -> String {
                 let line = "  ----- POINT OF NO RETURN: from the next step on there is no way back without loss -----";
                 text.push_str(&format!("{}\n", paint(Style::new().red().bold(), line)));
             }
-            text.push_str(&step_text(number, step));
+            text.push_str(&step_text(number, step, forecast));
         }
     }
+    text.extend(forecast.there.iter().map(There::text));
+    let outage = forecast.basis.outage(plan);
     let budget = migration.guardrails.downtime_budget.as_secs();
+    let from = if outage.measured { "from earlier runs here" } else { "a guess from test clusters and the size" };
+    let tight =
+        if outage.likely > budget as f64 { "; MORE THAN THE BUDGET: raise guardrails.downtimeBudget" } else { "" };
+    text.push_str(&format!("\noutage: {}, {from}; the budget is {budget} s{tight}\n", range(outage)));
     text.push_str(&format!(
-        "\nA failure before the point of no return brings the app back on the source by itself, {budget} s after its stop at the latest.\n"
+        "A failure before the point of no return brings the app back on the source by itself, {budget} s after its stop at the latest.\n"
     ));
     text
 }
 
-fn step_text(number: usize, step: &Arc<dyn Step>) -> String {
+fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast) -> String {
     let words = step.describe();
     let outage = match step.outage() {
         Outage::Same => "",
@@ -100,7 +147,10 @@ fn step_text(number: usize, step: &Arc<dyn Step>) -> String {
         Hazard::Disruptive => Style::new().yellow(),
         Hazard::OneWay => Style::new().red().bold(),
     };
-    let mut text = format!("{number:>4}. {}  {}\n", words.title, paint(style, &mark));
+    let time = forecast.basis.step(&step.id());
+    let took = if time.measured { "took" } else { "about" };
+    let time = paint(Style::new().dim(), &format!("{took} {}", span(time.likely)));
+    let mut text = format!("{number:>4}. {}  {}  {time}\n", words.title, paint(style, &mark));
     for line in wrap(&words.details, 94) {
         text.push_str(&format!("      {line}\n"));
     }
@@ -110,7 +160,36 @@ fn step_text(number: usize, step: &Arc<dyn Step>) -> String {
             text.push_str(&format!("      {}\n", paint(Style::new().dim(), &line)));
         }
     }
+    if forecast.all {
+        let sent = step.sends().into_iter().map(|sent| sent::text(&sent, 6).unwrap_or_default());
+        text.extend(sent);
+    }
     text
+}
+
+impl There {
+    fn document(&self) -> Value {
+        let now = match &self.now {
+            Ok(None) => json!("absent"),
+            Ok(Some(now)) => json!({ "diff": sent::diff(now, &self.wanted).unwrap_or_default() }),
+            Err(why) => json!({ "unknown": why }),
+        };
+        json!({ "object": sent::name(&self.wanted), "now": now })
+    }
+
+    fn text(&self) -> String {
+        let name = sent::name(&self.wanted);
+        match &self.now {
+            Ok(None) => {
+                format!("\n{name} is not there yet; it will be made (--show all prints it, --emit writes it)\n")
+            }
+            Ok(Some(now)) => match sent::diff(now, &self.wanted).unwrap_or_default() {
+                text if text.is_empty() => format!("\n{name} is there, as the plan makes it\n"),
+                text => format!("\n{name} is there; what the plan makes differs from it (-: now, +: made):\n{text}"),
+            },
+            Err(why) => format!("\n{name}: whether it is there is not known: {why}\n"),
+        }
+    }
 }
 
 /// Breaks at spaces; a word longer than a line stays whole.

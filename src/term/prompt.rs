@@ -43,3 +43,14 @@ pub fn one_way(name: &str, accepted: Option<&str>, command: &str) -> Result<()> 
 fn unasked(error: dialoguer::Error) -> Error {
     Error::new(Kind::Interrupted, "no answer; nothing was changed").cause(error)
 }
+
+/// One of several, by the arrow keys. Returns its place.
+pub fn choose(question: &str, items: &[&str], default: usize) -> Result<usize> {
+    dialoguer::Select::new().with_prompt(question).items(items).default(default).interact().map_err(unasked)
+}
+
+/// A line, with an answer that Enter takes.
+pub fn text(question: &str, default: &str) -> Result<String> {
+    let input = dialoguer::Input::<String>::new().with_prompt(question).default(default.into());
+    Ok(input.interact_text().map_err(unasked)?.trim().to_string())
+}

@@ -9,6 +9,11 @@ pub struct Table {
 
 const GAP: usize = 3;
 
+/// The terminal's width; no limit where stdout is none.
+pub(super) fn columns() -> usize {
+    if super::stdout_is_terminal() { console::Term::stdout().size().1 as usize } else { usize::MAX }
+}
+
 impl Table {
     /// An empty header makes a table without a heading.
     pub fn new(header: &[&str]) -> Table {
@@ -21,12 +26,10 @@ impl Table {
     }
 
     pub fn render(&self, indent: usize) -> String {
-        let terminal = console::Term::stdout();
-        let columns = if super::stdout_is_terminal() { terminal.size().1 as usize } else { usize::MAX };
-        self.render_in(indent, columns)
+        self.render_in(indent, columns())
     }
 
-    fn render_in(&self, indent: usize, columns: usize) -> String {
+    pub(super) fn render_in(&self, indent: usize, columns: usize) -> String {
         let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..count)
             .map(|column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))

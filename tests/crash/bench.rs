@@ -81,7 +81,7 @@ impl Bench {
         let kube = Kube::connect(&flags).await.expect("a client").in_namespace("mastodon");
         let folder = tempfile::tempdir().expect("a folder");
         let bench = Bench { lab, kube, folder, strategy: strategy.into() };
-        done(bench.run(&["init", "mastodon"]).await);
+        done(bench.run(&["init", "--from", "mastodon"]).await);
         // The budget is for one runner in one window, not for dozens that are killed in it.
         bench.edit("mastodon.yaml", |text| {
             text.replace("strategy: replica", &format!("strategy: {strategy}"))

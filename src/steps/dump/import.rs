@@ -62,6 +62,9 @@ impl Step for Import {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Object(self.manifest.clone())]
+    }
     fn deadline(&self) -> Duration {
         self.limit
     }

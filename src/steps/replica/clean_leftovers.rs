@@ -21,6 +21,8 @@ pub struct CleanLeftovers {
 
 /// What `clean_spilo.sql` drops. pg_stat_statements stays (the target's manifest keeps it), pg_cron is the user's to judge.
 const CLEANED: [&str; 6] = ["metric_helpers", "user_management", "pooler", "zmon_utils", "set_user", "pg_stat_kcache"];
+const CLEAN: &str = include_str!("../../postgres/sql/clean_spilo.sql");
+const CLEAN_POSTGRES: &str = include_str!("../../postgres/sql/clean_spilo_postgres.sql");
 const ROLES: [&str; 5] = ["robot_zmon", "standby", "zalandos", "cron_admin", "admin"];
 
 impl CleanLeftovers {
@@ -34,13 +36,9 @@ impl CleanLeftovers {
 
     async fn clean(&self, world: &World, database: &str) -> Result<()> {
         let mut db = cnpg::open_target(&world.kube, &world.migration.target.cluster, database).await?;
-        db.run(include_str!("../../postgres/sql/clean_spilo.sql"))
-            .await
-            .with_context(|| format!("clean database {database}"))?;
+        db.run(CLEAN).await.with_context(|| format!("clean database {database}"))?;
         if database == "postgres" {
-            db.run(include_str!("../../postgres/sql/clean_spilo_postgres.sql"))
-                .await
-                .context("clean database postgres")?;
+            db.run(CLEAN_POSTGRES).await.context("clean database postgres")?;
         }
         Ok(())
     }
@@ -87,6 +85,15 @@ impl Step for CleanLeftovers {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Additive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        let roles = ROLES.map(|role| format!("DROP ROLE {};\n", Ident::new(role))).concat();
+        let sql = |at: &str, text: &str| Sent::Sql { at: at.into(), text: text.into() };
+        let mut sent = vec![sql("target, every database", CLEAN), sql("target, database postgres", CLEAN_POSTGRES)];
+        if self.roles {
+            sent.push(sql("target, each unless it owns something", &roles));
+        }
+        sent
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)

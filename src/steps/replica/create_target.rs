@@ -39,6 +39,9 @@ impl Step for CreateTarget {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Object(self.manifest.clone())]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }

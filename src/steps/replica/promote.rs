@@ -19,6 +19,10 @@ pub struct Promote {
     pub target: String,
 }
 
+fn patch() -> Value {
+    json!({ "spec": { "replica": { "enabled": false } } })
+}
+
 #[async_trait::async_trait]
 impl Step for Promote {
     fn id(&self) -> String {
@@ -36,6 +40,9 @@ impl Step for Promote {
     fn hazard(&self) -> Hazard {
         Hazard::OneWay
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Patch { object: format!("cluster/{}", self.target), patch: patch() }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }
@@ -52,8 +59,7 @@ impl Step for Promote {
                 now.state, now.checkpoint.location
             )));
         }
-        let patch = json!({ "spec": { "replica": { "enabled": false } } });
-        world.kube.merge(&CLUSTER, &world.migration.target.cluster, &patch).await?;
+        world.kube.merge(&CLUSTER, &world.migration.target.cluster, &patch()).await?;
         Ok(Value::Null)
     }
 }

@@ -1,0 +1,7 @@
+//! `list`, `init` and `plan` on a lab, and `init` at a terminal.
+#[path = "../support/mod.rs"]
+mod support;
+
+mod found;
+mod tables;
+mod terminal;
