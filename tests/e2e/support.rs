@@ -128,9 +128,13 @@ impl Bench {
 
     /// Standard output; Err: standard error. In the scenario's namespace unless the words say otherwise.
     pub fn kubectl(&self, words: &[&str], input: &str) -> Result<String, String> {
+        answer(&mut self.command(words), input)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command.arg("--kubeconfig").arg(self.kubeconfig()).args(["-n", &self.namespace]).args(words);
-        answer(&mut command, input)
+        command
     }
 
     /// An object of the namespace; null if there is none.
@@ -149,20 +153,11 @@ impl Bench {
 
     /// As the superuser over the pod's own socket. It may take long: nothing waits for it but its caller.
     pub async fn sql(&self, pod: &str, database: &str, sql: &str) -> Result<String, String> {
-        let mut psql = tokio::process::Command::new("kubectl");
-        psql.arg("--kubeconfig").arg(self.kubeconfig()).args([
-            "-n",
-            &self.namespace,
-            "exec",
-            pod,
-            "-c",
-            "postgres",
-            "--",
-        ]);
-        psql.args(["psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
-        let output = psql.kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        let psql = ["exec", pod, "-c", "postgres", "--", "psql", "-U", "postgres", "-XAtq", "-v", "ON_ERROR_STOP=1"];
+        let mut command = self.command(&[&psql[..], &["-d", database, "-c", sql]].concat());
+        // On a thread of its own: a scenario does other things while a query lasts.
+        let said = tokio::task::spawn_blocking(move || answer(&mut command, "")).await.expect("it ends")?;
+        Ok(said.trim().to_owned())
     }
 
     pub fn journal(&self) -> String {

@@ -40,7 +40,7 @@ impl Run {
     }
     /// Of a run with `-v`: within what is published (docs/real-cluster.md).
     #[track_caller]
-    pub fn within_the_published_cost(self) -> Run {
+    pub fn cheap(self) -> Run {
         let before = |unit: &str| -> Option<f64> { self.stderr.split_once(unit)?.0.rsplit(' ').next()?.parse().ok() };
         let (calls, memory) = (before(" API calls"), before(" MiB at most"));
         assert!(calls.is_some_and(|calls| calls < 400.0), "{calls:?} API calls: {self}");
