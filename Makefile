@@ -15,7 +15,7 @@ help:
 	@echo 'make bench   what is promised to be fast: start of the binary, its size, outage by step in the lab'
 	@echo 'make bench-outage  the outage on that cluster: this tool, by hand, PostgreSQL alone; RUNS=3 of each'
 	@echo 'make bench-verify  speed of the comparison against others (ROWS=10000000 RUNS=5; reladiff, if it is in PATH)'
-	@echo 'make release  archives, checksums and krew manifest in target/archives, for what this machine can build for'
+	@echo 'make release archives, checksums and krew manifest in target/archives, for what this machine can build for'
 	@echo 'make build   target/debug/kubectl-pgmigrate (RELEASE=1: target/release/kubectl-pgmigrate)'
 
 build:
@@ -44,12 +44,12 @@ bench: postgres
 	$(CARGO) build --locked --release
 	tools/bench target/release/kubectl-pgmigrate
 
-release:
-	tools/release target/archives
-
 bench-outage: postgres
 	@test -n "$$PGMIGRATE_E2E_CONTEXT" || { echo 'make bench-outage needs PGMIGRATE_E2E_CONTEXT, as make e2e does'; exit 2; }
 	RUNS=$(RUNS) $(CARGO) bench --locked $(if $(RELEASE),,--profile dev) --bench outage
+
+release:
+	tools/release target/archives
 
 # The work is the servers': a debug build measures the same.
 bench-verify: postgres

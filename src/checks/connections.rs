@@ -96,7 +96,7 @@ fn clients(looks: &Looks) -> Judged<'_> {
     let all = &looks.sql()?.clients;
     for client in all {
         let address = client.address.as_deref().unwrap_or("127.0.0.1");
-        if own.contains(&address) || address.starts_with("127.") || address == "::1" {
+        if own.contains(&address) || matches!(address, "127.0.0.1" | "::1") {
             continue;
         }
         let who = format!("{} to {}", client.user.as_deref().unwrap_or("?"), client.database.as_deref().unwrap_or("?"));

@@ -45,7 +45,8 @@ impl Check {
         let result = if failed + unknown == 0 && looked {
             Ok(())
         } else {
-            let what = format!("{failed} checks failed, {unknown} could not be looked at");
+            let s = if failed == 1 { "" } else { "s" };
+            let what = format!("{failed} check{s} failed, {unknown} could not be looked at");
             Err(Error::check(what).hint(format!("follow the remedies above, then: kubectl pgmigrate check {name}")))
         };
         let mut page = page(&name, &findings);

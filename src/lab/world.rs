@@ -80,6 +80,14 @@ impl Lab {
         let lab = Lab { store, node, faults, server, door, controls, ground, stop, tasks: Mutex::new(tasks) };
         lab.namespace("default")?;
         lab.namespace("kube-system")?;
+        let default = json!({"storageclass.kubernetes.io/is-default-class": "true"});
+        lab.put(
+            "storageclasses.storage.k8s.io",
+            json!({
+                "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "rancher.io/local-path",
+                "metadata": {"name": "local-path", "annotations": default},
+            }),
+        )?;
         if operators {
             lab.operators()?;
         }

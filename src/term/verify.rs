@@ -59,11 +59,12 @@ impl Verified {
         }
         for report in &self.databases {
             text.push_str(&format!(
-                "\n{}\n  seen at {}, source at {}, target at {}\n",
+                "\n{}\n  seen at {}, source at {}, target at {}{}\n",
                 report.summary(),
                 report.at,
                 report.source_lsn,
-                report.target_lsn
+                report.target_lsn,
+                report.instant.as_ref().map(|at| format!("; both at one instant, {at}")).unwrap_or_default()
             ));
         }
         text.push_str(&format!("\nresult: {}\n", mark(self.overall())));

@@ -5,6 +5,7 @@
 mod catalogue;
 mod expected;
 mod hash;
+mod instant;
 mod rows;
 mod scan;
 mod sequences;
@@ -70,6 +71,10 @@ pub struct Report {
     /// WAL position of each side when its snapshot was taken (a standby: replayed).
     pub source_lsn: String,
     pub target_lsn: String,
+    /// Which transactions both snapshots see: `before transaction 4711`; what differs then is different. None: each side
+    /// was looked at a moment of its own. Sequences are no transaction's and are always seen as they stand.
+    #[serde(default)]
+    pub instant: Option<String>,
     /// What made this run's hashes differ from others'. As text: JSON readers elsewhere would round it.
     pub seed: String,
     /// RFC 3339.
@@ -192,9 +197,7 @@ pub async fn compare(
     what: What,
     expectations: &Expectations,
 ) -> Result<Report> {
-    let (source, target) = tokio::join!(Side::open(source), Side::open(target));
-    let mut source = source.context("opening a snapshot of the source")?;
-    let mut target = target.context("opening a snapshot of the target")?;
+    let (mut source, mut target, instant) = open(source, target).await?;
     for (side, name) in [(&source, "source"), (&target, "target")] {
         if side.database != database {
             return Err(Error::bug(format!("the {name} session is in database {}, not {database}", side.database)));
@@ -206,9 +209,10 @@ pub async fn compare(
     let (ours, theirs) = tokio::join!(source.look(what, both, &hasher), target.look(what, both, &hasher));
     let mut items = tables::compare(&ours, &theirs, expectations);
     rows::locate((&mut source, &mut target), (&ours, &theirs), &hasher, what, &mut items).await;
+    let copy = target.standby;
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
     tokio::join!(source.close(), target.close());
-    items.extend(sequences::compare(&ours, &theirs, expectations));
+    items.extend(sequences::compare(&ours, &theirs, copy, expectations));
     items.extend(catalogue::compare(&ours, &theirs, both, expectations));
     items.iter_mut().for_each(|i| database.clone_into(&mut i.database));
     Ok(Report {
@@ -218,9 +222,33 @@ pub async fn compare(
         items,
         source_lsn,
         target_lsn,
+        instant,
         seed: what.seed.to_string(),
         at: jiff::Timestamp::now().to_string(),
     })
+}
+
+/// Snapshots of both sides; of a physical copy that follows, where it can be had, of the same instant, and which that is.
+async fn open<'a>(source: &'a mut [Db], target: &'a mut [Db]) -> Result<(Side<'a>, Side<'a>, Option<String>)> {
+    let mut instant = None;
+    if let ([ours, _, ..], [theirs, _, ..]) = (&mut *source, &mut *target) {
+        let (s, t) = (ours.identity().await?, theirs.identity().await?);
+        if t.in_recovery && s.system_identifier == t.system_identifier {
+            instant = instant::find(ours, theirs).await?;
+        }
+    }
+    let (ours, theirs, told) = match (instant, source, target) {
+        (Some(at), [ours, source @ ..], [theirs, target @ ..]) => {
+            let source = Side::joined(source, &at.source, ours);
+            let (source, target) = tokio::join!(source, Side::joined(target, &at.target, theirs));
+            (source, target, Some(format!("before transaction {}", at.before)))
+        }
+        (_, source, target) => {
+            let (source, target) = tokio::join!(Side::open(source), Side::open(target));
+            (source, target, None)
+        }
+    };
+    Ok((ours.context("opening a snapshot of the source")?, theirs.context("opening a snapshot of the target")?, told))
 }
 
 /// The majors of the two servers, as far as the questions depend on them.

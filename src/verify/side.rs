@@ -26,7 +26,11 @@ pub(crate) struct Session<'a> {
 
 pub(crate) struct Side<'a> {
     pub sessions: Vec<Session<'a>>,
+    /// Who holds the snapshot open, if none of them does.
+    holder: Option<&'a mut Db>,
     pub major: u32,
+    /// It replays another server's WAL.
+    pub standby: bool,
     pub database: String,
     pub lsn: String,
 }
@@ -34,7 +38,7 @@ pub(crate) struct Side<'a> {
 /// What a side answered. A kind that could not be listed at all is an Err.
 pub(crate) struct Answers {
     pub tables: std::result::Result<BTreeMap<String, tables::Looked>, String>,
-    pub sequences: std::result::Result<BTreeMap<String, Seen>, String>,
+    pub sequences: std::result::Result<BTreeMap<String, sequences::Sequence>, String>,
     /// kind -> facts
     pub catalogue: BTreeMap<&'static str, std::result::Result<BTreeMap<String, String>, String>>,
     /// How much was asked.
@@ -47,25 +51,35 @@ impl<'a> Side<'a> {
         let Some((first, others)) = sessions.split_first_mut() else {
             return Err(Error::bug("a comparison without a session"));
         };
-        let major = first.identity().await?.version_num / 10000;
         begin(first, "").await?;
-        let snapshot: Option<String> = match others.is_empty() {
-            true => None,
-            false => Some(first.value("SELECT pg_export_snapshot() AS id", &[]).await?),
-        };
-        first.run(SETTINGS).await?;
-        if let Some(id) = snapshot {
-            let join = format!("SET TRANSACTION SNAPSHOT {}; {SETTINGS}", Literal::new(id));
-            try_join_all(others.iter_mut().map(|db| begin(db, &join))).await?;
+        if others.is_empty() {
+            first.run(SETTINGS).await?;
+        } else {
+            let snapshot: String = first.value("SELECT pg_export_snapshot() AS id", &[]).await?;
+            first.run(SETTINGS).await?;
+            join(others, &snapshot).await?;
         }
+        Side::of(std::iter::once(first).chain(others).collect(), None).await
+    }
+
+    /// All of them join a snapshot that another session holds.
+    pub async fn joined(sessions: &'a mut [Db], snapshot: &str, holder: &'a mut Db) -> Result<Self> {
+        join(sessions, snapshot).await?;
+        Side::of(sessions.iter_mut().collect(), Some(holder)).await
+    }
+
+    async fn of(mut sessions: Vec<&'a mut Db>, holder: Option<&'a mut Db>) -> Result<Self> {
+        let Some(first) = sessions.first_mut() else { return Err(Error::bug("a snapshot without a session")) };
         let mut row = first.one::<Row>(include_str!("../postgres/sql/position.sql"), &[]).await?;
+        let major = number(&row, "version").unwrap_or_default() as u32 / 10000;
+        let standby = row.get("standby") == Some(&Value::Bool(true));
         let mut take = |key: &str| match row.remove(key) {
             Some(Value::String(text)) => Ok(text),
             _ => Err(Error::failed(format!("the server does not tell its {key}"))),
         };
         let (database, lsn) = (take("database")?, take("lsn")?);
-        let sessions = std::iter::once(first).chain(others).map(|db| Session { db, lost: None }).collect();
-        Ok(Side { sessions, major, database, lsn })
+        let sessions = sessions.into_iter().map(|db| Session { db, lost: None }).collect();
+        Ok(Side { sessions, holder, major, standby, database, lsn })
     }
 
     /// A session that is still there, if any is.
@@ -89,10 +103,16 @@ impl<'a> Side<'a> {
 
     /// Ends the snapshot; the settings go with it. A session that is gone has ended it too.
     pub async fn close(self) {
-        for session in self.sessions.into_iter().filter(|s| s.lost.is_none()) {
-            session.db.run("ROLLBACK").await.ok();
+        let alive = self.sessions.into_iter().filter(|s| s.lost.is_none()).map(|s| s.db);
+        for db in alive.chain(self.holder) {
+            db.run("ROLLBACK").await.ok();
         }
     }
+}
+
+async fn join(sessions: &mut [Db], snapshot: &str) -> Result<()> {
+    let then = format!("SET TRANSACTION SNAPSHOT {}; {SETTINGS}", Literal::new(snapshot));
+    try_join_all(sessions.iter_mut().map(|db| begin(db, &then))).await.map(drop)
 }
 
 async fn begin(db: &mut Db, then: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 md5\n";
+const HBA: &str = "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 md5\n";
 
 /// A server of its own, with TLS, that ends with the test.
 pub struct Running(pub Server);
@@ -46,6 +46,22 @@ impl Running {
         servers::write_file(&server.data.join("pg_hba.conf"), HBA, user).expect("pg_hba");
         server.start(&[("ssl", "on"), ("wal_level", "logical")]).await.expect("start");
         server.sql("postgres", "ALTER ROLE postgres PASSWORD 'superuser'").await.expect("a password");
+        Running(server)
+    }
+
+    /// A standby that streams from this server.
+    pub async fn standby(&self, dir: &Path, name: &str) -> Running {
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port").port();
+        let base = dir.join(name);
+        servers::make_dir(&base, self.0.user).expect("a directory");
+        let (from, source, data) =
+            (self.0.socket.display().to_string(), self.0.port.to_string(), base.join("data").display().to_string());
+        let args = ["-h", &from, "-p", &source, "-U", "postgres", "-D", &data, "-R", "-X", "stream", "-c", "fast"];
+        self.0.tool("pg_basebackup", &args).await.expect("pg_basebackup");
+        let server =
+            Server { data: base.join("data"), port, socket: base.clone(), log: base.join("log"), ..self.0.clone() };
+        server.start(&[("ssl", "on")]).await.expect("start");
         Running(server)
     }
 
