@@ -183,7 +183,7 @@ impl Draft<'_> {
                 ));
             }
             if let Some(secret) = &user.operators_secret {
-                notes.push(format!("reads {secret}, which goes with the source: give it a Secret of its own"));
+                notes.push(format!("reads {secret}, which is the source's: give it a Secret of its own"));
             }
             let note = if notes.is_empty() { String::new() } else { format!("   # {}", notes.join("; ")) };
             let _ = writeln!(text, "  - {{workload: {}}}{note}", user.workload);

@@ -33,7 +33,7 @@ pub struct User {
     pub reads: BTreeSet<String>,
     /// Variables in the pod template itself that name the source: no Secret or ConfigMap to change.
     pub fixed: Vec<String>,
-    /// It reads the operator's own Secret, which goes with the source.
+    /// It reads the operator's own Secret, which is deleted with the source's manifest.
     pub operators_secret: Option<String>,
     /// `app.kubernetes.io/name`
     pub app: String,
