@@ -1,4 +1,4 @@
-//! How long each step will take: from what moves, the limits in the file, and what runs on test clusters have taken.
+//! How long each step will take: a guess from what moves, the limits in the file, and round figures.
 //! An earlier run of the same step, from a journal, replaces the guess.
 
 use crate::{
@@ -55,7 +55,7 @@ impl Basis {
         Estimate::of(low, likely, high)
     }
 
-    /// The figures are from cutovers of test clusters (a quick disk, one node); the worst is a limit that would end it.
+    /// Round figures, above what cutovers of small test clusters took; the worst is a limit that would end it.
     pub fn step(&self, id: &str) -> Estimate {
         let guess = match id {
             "make-bootable" => self.moving([200.0, 60.0, 8.0]).add(Estimate::of(8.0, 25.0, 180.0)),
