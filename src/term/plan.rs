@@ -123,7 +123,11 @@ fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
     text.extend(forecast.there.iter().map(There::text));
     let outage = forecast.basis.outage(plan);
     let budget = migration.guardrails.downtime_budget.as_secs();
-    let from = if outage.measured { "from earlier runs here" } else { "a guess from the size; times of earlier runs replace it" };
+    let from = if outage.measured {
+        "from earlier runs here"
+    } else {
+        "a guess from the size; times of earlier runs replace it"
+    };
     let tight =
         if outage.likely > budget as f64 { "; MORE THAN THE BUDGET: raise guardrails.downtimeBudget" } else { "" };
     text.push_str(&format!("\noutage: {}, {from}; the budget is {budget} s{tight}\n", range(outage)));
