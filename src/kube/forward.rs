@@ -143,13 +143,14 @@ async fn talk(stream: Stream, request: http::Request<Full<Bytes>>) -> Result<(u1
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     };
     let mut exchange = std::pin::pin!(exchange);
-    // The connection drives the exchange; it may end first, and with a better reason.
+    // The connection drives the exchange, and knows better why it ended.
+    let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        done = &mut exchange => done,
-        ended = connection => match ended {
-            Ok(()) => exchange.await,
-            Err(error) => Err(error),
+        done = &mut exchange => match done {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(connection.await.err().unwrap_or(error)),
         },
+        ended = &mut connection => exchange.await.map_err(|error| ended.err().unwrap_or(error)),
     }
 }
 

@@ -52,7 +52,7 @@ pub enum Db {
 /// What PostgreSQL said. Never holds the statement, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
-    /// SQLSTATE, five characters (PostgreSQL 17 docs, appendix A).
+    /// SQLSTATE, five characters (PostgreSQL 17 docs, appendix A); empty where psql 17 does not tell it.
     pub code: String,
     pub message: String,
     pub detail: Option<String>,
@@ -63,14 +63,11 @@ impl std::error::Error for SqlError {}
 
 impl std::fmt::Display for SqlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} (SQLSTATE {}", self.message, self.code)?;
-        if let Some(detail) = &self.detail {
-            write!(f, "; detail: {detail}")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "; hint: {hint}")?;
-        }
-        f.write_str(")")
+        let code = (!self.code.is_empty()).then(|| format!("SQLSTATE {}", self.code));
+        let detail = self.detail.as_ref().map(|detail| format!("detail: {detail}"));
+        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
+        let more: Vec<String> = [code, detail, hint].into_iter().flatten().collect();
+        if more.is_empty() { f.write_str(&self.message) } else { write!(f, "{} ({})", self.message, more.join("; ")) }
     }
 }
 

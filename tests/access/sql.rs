@@ -85,7 +85,7 @@ async fn psql_in_the_pod() {
 
     // Left in the middle, ended by the server, cut on the way: never an answer that belongs to another question.
     tokio::time::timeout(Duration::from_millis(200), odd.run("SELECT pg_sleep(1)")).await.unwrap_err();
-    assert!(odd.run("SELECT 1").await.unwrap_err().chain().contains("middle of a statement"));
+    assert!(odd.run("SELECT 1").await.unwrap_err().chain().contains("middle of an answer"));
     let pid: i64 = db.value("SELECT pg_backend_pid()", &[]).await.unwrap();
     let mut other = pod::connect(&kube, POD, "postgres").await.unwrap();
     assert!(other.value::<bool>("SELECT pg_terminate_backend($1::int)", &[&pid.to_string()]).await.unwrap());

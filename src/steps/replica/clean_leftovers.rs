@@ -55,8 +55,14 @@ impl CleanLeftovers {
     async fn drop_roles(&self, world: &World) -> Result<Vec<String>> {
         let mut db = ends::target(world).await?;
         let there: Vec<String> = server::roles(&mut db).await?.into_iter().map(|role| role.name).collect();
+        let cron: bool = db.value("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')", &[]).await?;
         let mut kept = Vec::new();
         for role in ROLES.iter().filter(|role| there.iter().any(|name| name == *role)) {
+            // It goes with pg_cron, which is the user's to judge.
+            if cron && *role == "cron_admin" {
+                kept.push(role.to_string());
+                continue;
+            }
             // A role that owns something or holds a grant stays: dropping what is somebody's is not ours to do.
             if let Err(error) = db.run(&format!("DROP ROLE {}", Ident::new(*role))).await {
                 world.events.warn(format!("role {role} stays on the target: {}", error.chain()));
