@@ -12,7 +12,7 @@ use crate::{
     error::{Context, Error, Kind, Result},
     event::Event,
     journal::{Phase, Standing, What},
-    kube::lease::Lock,
+    kube::{self, lease::Lock},
     plan::Plan,
     step::{Evidence, Hazard, Observed, Outage, Receipt, Step, World},
 };
@@ -26,6 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
+
+/// How long an API server or a webhook may be away past the point of no return; a killed operator is back in about 10 s.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One migration, locked, with its plan: what every changing verb drives.
 pub struct Runner {
@@ -107,7 +110,7 @@ impl Runner {
         self.outage_begins(step);
         self.unwritten.push(What::Started { step: id.clone(), receipt: receipt.clone() });
         self.flush().await?;
-        let evidence = self.apply(step, &receipt).await?;
+        let evidence = self.apply_patiently(step, &receipt).await?;
         let took = began.elapsed();
         let note = evidence.get("note").and_then(Value::as_str).map(String::from);
         self.unwritten.push(What::Done { step: id.clone(), evidence, millis: took.as_millis() as u64 });
@@ -149,6 +152,24 @@ impl Runner {
             Ok(Ok(observed)) => observed,
             Ok(Err(error)) => Observed::Unknown(error.chain()),
             Err(_) => Observed::Unknown("no answer within 60 s".into()),
+        }
+    }
+
+    /// Past the point of no return an API server or an operator's webhook that is away must not leave the app down: the step,
+    /// idempotent as it is, is tried until they are back.
+    async fn apply_patiently(&mut self, step: &Arc<dyn Step>, receipt: &Receipt) -> Result<Evidence> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let error = match self.apply(step, receipt).await {
+                Ok(evidence) => return Ok(evidence),
+                Err(error) => error,
+            };
+            let past = step.hazard() != Hazard::OneWay && self.past_one_way.load(Ordering::SeqCst);
+            if !past || !kube::is_uncertain(&error) || Instant::now() >= end {
+                return Err(error);
+            }
+            self.world.events.detail(format!("tried again: {}", error.chain()));
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
