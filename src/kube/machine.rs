@@ -53,9 +53,16 @@ pub fn used() -> Used {
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     Used {
-        memory: u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit,
+        memory: peak().unwrap_or(u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit),
         processor: seconds(usage.ru_utime) + seconds(usage.ru_stime),
     }
+}
+
+/// Bytes, from proc(5)'s VmHWM. getrusage's figure outlives exec: it may be that of whoever started us.
+fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// The identity is split at these.

@@ -38,10 +38,10 @@ async fn the_disk_is_full_during_the_import() {
     bench.at_source("CREATE TABLE heavy AS SELECT n, md5(n::text) FROM generate_series(1, 300000) n").await;
     let _ = bench.prepare().await;
     let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
-    // From when the new server runs on, there is no room left.
-    let server = bench.lab.node.pod_dir(NAMESPACE, TARGET_POD).join("pgdata/postmaster.pid");
+    // From when the new server runs and the dump begins on, there is no room left.
+    let dumps = bench.lab.node.pod_dir(NAMESPACE, TARGET_POD).join("pgdata/dumps");
     let end = Instant::now() + Duration::from_secs(60);
-    while !server.exists() {
+    while !dumps.exists() {
         assert!(Instant::now() < end && !cutover.ended(), "no import began");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

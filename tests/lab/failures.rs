@@ -176,9 +176,13 @@ async fn the_answers_of_pods_are_lost() {
     }
     let _ = bench.prepare().await;
     assert!(fired.load(Ordering::SeqCst) > 0, "no answer was lost in prepare");
-    let ways = [within(SOURCE_POD, "proxy"), within(SOURCE_POD, "exec"), within(TARGET_POD, "exec")];
-    let fired = ways.map(|way| faults.lose(Moment::After, way, 1));
-    let mut run = bench.cutover().await;
+    // In the window what is kept open in both pods is cut.
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun("stop-apps").await;
+    for pod in [SOURCE_POD, TARGET_POD] {
+        faults.cut("mastodon", pod);
+    }
+    let mut run = cutover.wait().await;
     for _ in 0..3 {
         run = match run.code {
             Some(0) => break,
@@ -190,8 +194,7 @@ async fn the_answers_of_pods_are_lost() {
             _ => panic!("{run}"),
         };
     }
-    let struck: u32 = fired.iter().map(|f| f.load(Ordering::SeqCst)).sum();
-    assert!(struck > 0 && run.code == Some(0), "{struck} faults struck: {run}");
+    let _ = run.code(0);
     bench.on_target().await;
-    bench.lab.stop().await;
+    bench.end().await;
 }
