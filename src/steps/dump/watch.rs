@@ -71,13 +71,16 @@ async fn failure(world: &World, cluster: &str, pod: &Value) -> Error {
 }
 
 /// What went wrong, from the JSON lines of an import's log: pg_restore's and pg_dump's errors with the statement they are
-/// about, then the last error of the manager. Redacted: a failed CREATE USER MAPPING prints a password in clear.
+/// about, what the new server died of, then the last error of the manager. Redacted: a failed CREATE USER MAPPING prints a password in clear.
 pub fn reason(log: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in log.lines() {
         let (logger, text, error) = match serde_json::from_str::<Value>(line) {
             Ok(v) => {
                 let of = |key: &str| v[key].as_str().unwrap_or_default().to_owned();
+                let panic =
+                    (v["record"]["error_severity"] == "PANIC").then(|| v["record"]["message"].as_str()).flatten();
+                lines.extend(panic.map(|message| format!("PANIC:  {message}")));
                 (of("logger"), of("msg"), of("error"))
             }
             Err(_) => (String::new(), line.to_owned(), String::new()),
@@ -112,10 +115,12 @@ mod tests {
         let log = r#"{"level":"info","msg":"executing import role query","query":"CREATE ROLE a PASSWORD 'SCRAM-SHA-256$4096:x'"}
 {"level":"info","logger":"pg_restore","msg":"pg_restore: error: could not execute query: ERROR:  role \"app_rw\" does not exist"}
 {"level":"info","logger":"pg_restore","msg":"Command was: CREATE USER MAPPING FOR app_rw SERVER other OPTIONS (password 'um-secret')"}
+{"level":"info","logger":"postgres","msg":"record","record":{"error_severity":"PANIC","message":"could not write to file: No space left on device"}}
 {"level":"error","msg":"Error while bootstrapping data directory","error":"while executing logical import: exit status 1"}"#;
         let lines = reason(log);
-        assert_eq!(lines.len(), 3);
-        assert!(lines[0].contains("app_rw") && lines[2].ends_with("exit status 1"));
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].contains("app_rw") && lines[3].ends_with("exit status 1"));
+        assert_eq!(lines[2], "PANIC:  could not write to file: No space left on device");
         assert!(!lines.concat().contains("um-secret") && !lines.concat().contains("SCRAM"));
     }
 }

@@ -4,7 +4,7 @@ use super::{
     cluster::Cluster,
     instance::{self, Instance},
     jobs, objects, phase,
-    place::Place,
+    place::{self, Place},
     pods, pooler, secrets, shutdown, status,
 };
 use serde_json::Value;
@@ -83,13 +83,7 @@ async fn end(operator: &Operator, cluster: &Cluster, cancel: &CancellationToken,
         return;
     }
     for serial in 1..=instances.iter().map(|i| i.serial).max().unwrap_or(0).max(cluster.instances()).max(16) {
-        let dir = operator.node.dir().join("pods").join(&cluster.namespace).join(cluster.pod(serial));
-        // Absent is the wish; anything else will be seen as a full disk sooner or later.
-        if dir.exists()
-            && let Err(error) = std::fs::remove_dir_all(&dir)
-        {
-            tracing::warn!("cannot remove {}: {error}", dir.display());
-        }
+        place::remove(&operator.node, &cluster.namespace, &cluster.pod(serial));
     }
 }
 
@@ -226,9 +220,10 @@ fn remove_instance(operator: &Arc<Operator>, cluster: &Cluster, pod: &str) {
     let _ = operator.store.delete(PVCS, &cluster.namespace, pod);
     let Some(instance) = operator.instance(&cluster.namespace, pod) else { return };
     instance.gone.cancel();
+    let node = operator.node.clone();
     tokio::spawn(async move {
         shutdown::immediate(&instance.place).await;
-        let _ = std::fs::remove_dir_all(&instance.place.dir);
+        place::remove(&node, &instance.place.namespace, &instance.place.instance);
     });
 }
 

@@ -1,11 +1,12 @@
 //! Where a pod lives on this machine.
 use super::{Operator, cluster::Cluster, podlog::PodLog};
 use crate::lab::{
-    node::Sandbox,
+    node::{Node, Sandbox},
     servers::{Server, make_dir, write_file},
 };
 use std::{
     collections::BTreeMap,
+    io::ErrorKind,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +16,7 @@ use tokio::task::AbortHandle;
 /// The volume of an instance and the container that uses it now: the instance itself, or one of its jobs.
 ///
 /// `<dir>/pgdata` is PGDATA, `run` holds the socket, `certificates` and `external` what the real pod has under
-/// /controller, `logs` a file per pod.
+/// /controller. Logs are elsewhere, as a container's are on its node: a full volume must not swallow its own reason.
 #[derive(Clone)]
 pub struct Place {
     pub namespace: String,
@@ -57,10 +58,13 @@ impl Place {
     pub fn new(operator: &Operator, cluster: &Cluster, instance: &str, pod: &str) -> std::io::Result<Place> {
         let dir = operator.node.pod_dir(&cluster.namespace, instance);
         let user = operator.node.postgres_user();
-        for sub in ["run", "certificates", "external", "logs", "backups"] {
+        for sub in ["run", "certificates", "external", "backups"] {
             make_dir(&dir.join(sub), user)?;
         }
-        let log = PodLog::new(dir.join("logs").join(format!("{pod}.json")), pod)?;
+        let logs = logs(&operator.node, &cluster.namespace, instance);
+        std::fs::create_dir_all(&logs)?;
+        make_dir(&logs, user)?;
+        let log = PodLog::new(logs.join(format!("{pod}.json")), pod)?;
         own(log.path(), user)?;
         let server = Server {
             install: operator.install.clone(),
@@ -68,7 +72,7 @@ impl Place {
             ip: operator.node.allocate_ip(),
             port: 5432,
             socket: dir.join("run"),
-            log: dir.join("logs").join("postgres.stderr"),
+            log: logs.join("postgres.stderr"),
             user,
         };
         let (namespace, cluster) = (cluster.namespace.clone(), cluster.name.clone());
@@ -116,6 +120,24 @@ impl Place {
             return Ok(false);
         }
         self.write(path, text).map(|()| true)
+    }
+}
+
+fn logs(node: &Node, namespace: &str, instance: &str) -> PathBuf {
+    node.dir().join("logs").join(namespace).join(instance)
+}
+
+/// Removes an instance's volume and the logs of the pods that used it; what is not there is as good as removed.
+pub fn remove(node: &Node, namespace: &str, instance: &str) {
+    let volume = node.dir().join("pods").join(namespace).join(instance);
+    for dir in [volume, logs(node, namespace, instance)] {
+        // Anything but absence will be seen as a full disk sooner or later.
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!("cannot remove {}: {error}", dir.display());
+            }
+            _ => {}
+        }
     }
 }
 
