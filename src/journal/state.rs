@@ -42,7 +42,7 @@ pub struct Call {
 }
 
 impl Record {
-    pub(super) const NEVER: Record = Record {
+    const NEVER: Record = Record {
         standing: Standing::Never,
         receipt: Value::Null,
         evidence: Value::Null,
@@ -82,6 +82,12 @@ impl State {
     pub fn step(&self, id: &str) -> &Record {
         const NEVER: &Record = &Record::NEVER;
         self.steps.get(id).unwrap_or(NEVER)
+    }
+
+    /// The step as far as it still counts: what was true before a way back says nothing about the world after it.
+    pub fn standing(&self, id: &str) -> &Record {
+        const NEVER: &Record = &Record::NEVER;
+        Some(self.step(id)).filter(|record| record.standing != Standing::Reverted).unwrap_or(NEVER)
     }
 
     pub fn has_begun(&self, phase: Phase) -> bool {
@@ -179,5 +185,32 @@ impl State {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_taken_back_proves_nothing() {
+        let step = || "prove-caught-up".to_string();
+        let mut whats = vec![
+            What::Started { step: step(), receipt: json!({ "pod": "a" }) },
+            What::Done { step: step(), evidence: json!({ "note": "equal" }), millis: 1 },
+        ];
+        let fold = |whats: &[What]| {
+            let entry =
+                |what: &What| Entry { seq: 0, at: Timestamp::UNIX_EPOCH, by: String::new(), what: what.clone() };
+            State::fold(&whats.iter().map(entry).collect::<Vec<_>>())
+        };
+        assert_eq!(fold(&whats).standing(&step()).evidence["note"], "equal");
+        whats.push(What::Reverted { step: step() });
+        let after = fold(&whats);
+        let record = after.standing(&step());
+        assert!(record.evidence.is_null() && record.receipt.is_null() && record.started.is_none());
+        // The report still tells of it.
+        assert_eq!(after.step(&step()).evidence["note"], "equal");
     }
 }

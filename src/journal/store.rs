@@ -4,10 +4,7 @@
 //! second writer is refused by the API server even if it believes that it holds the lock. A ConfigMap that
 //! would outgrow [`SEGMENT`] is left and the next one created: the journal has no size limit, an object has.
 
-use super::{
-    Entry, State, What,
-    state::{Record, Standing},
-};
+use super::{Entry, State, What};
 use crate::{
     error::{Context, Error, Kind as ErrorKind, Result},
     kube::{self, Kube, kind::CONFIG_MAP},
@@ -100,18 +97,12 @@ impl Journal {
 
     /// Receipt of a step; Null if it never started or was taken back.
     pub fn receipt(&self, step: &str) -> Value {
-        self.standing(step).receipt
+        self.state.lock().expect("state lock").standing(step).receipt.clone()
     }
 
     /// Evidence of a step that is done, Null otherwise.
     pub fn evidence(&self, step: &str) -> Value {
-        self.standing(step).evidence
-    }
-
-    /// What was true before a way back says nothing about the world after it.
-    fn standing(&self, step: &str) -> Record {
-        let record = self.state.lock().expect("state lock").step(step).clone();
-        if record.standing == Standing::Reverted { Record::NEVER } else { record }
+        self.state.lock().expect("state lock").standing(step).evidence.clone()
     }
 
     /// Writes entries in one go; returns when the API server has them.

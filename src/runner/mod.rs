@@ -170,6 +170,8 @@ impl Runner {
             }
             self.world.events.detail(format!("tried again: {}", error.chain()));
             tokio::time::sleep(Duration::from_secs(1)).await;
+            // Meanwhile the lock may have gone to somebody else.
+            self.safe_point()?;
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     },
     spec,
     step::*,
+    steps::ends,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,9 +45,21 @@ impl FirstBackup {
         })
     }
 
+    /// Of our Backup; an error for one that is older than the target: a Backup outlives its Cluster.
     async fn phase(&self, world: &World) -> Result<Option<String>> {
-        let backup = world.kube.get(&BACKUP, &self.first()).await?;
-        Ok(backup.map(|b| b["status"]["phase"].as_str().unwrap_or("new").to_owned()))
+        let name = self.first();
+        let (cluster, backup) = (ends::cluster(world).await?, world.kube.get(&BACKUP, &name).await?);
+        let Some(backup) = backup else { return Ok(None) };
+        // RFC 3339 in UTC by the second: their order is that of the text.
+        let made = |object: &Value| object["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
+        let ours = backup["metadata"]["labels"][OURS] == world.migration.name.as_str();
+        if !ours || made(&backup) < made(&cluster) {
+            let namespace = world.kube.namespace();
+            return Err(Error::check(format!("backup {name} is there and is not one of this target")).hint(format!(
+                "kubectl delete backup -n {namespace} {name}   # the object; what is in the store stays"
+            )));
+        }
+        Ok(Some(backup["status"]["phase"].as_str().unwrap_or("new").to_owned()))
     }
 }
 

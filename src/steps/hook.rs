@@ -118,8 +118,8 @@ impl Sides for Ends {
 /// on the ends can't be compared: the source is stopped, or the target has gone on without it.
 pub fn counting(world: &World) -> Counting {
     let state = world.journal.state();
-    let note = |step: &str| state.step(step).evidence["note"].as_str().map(String::from);
-    let crossed = |step: &str| state.step(step).started.is_some();
+    let note = |step: &str| state.standing(step).evidence["note"].as_str().map(String::from);
+    let crossed = |step: &str| state.standing(step).started.is_some();
     match (note("prove-caught-up"), note("verify")) {
         (Some(note), _) if crossed("promote") => {
             Counting::Proved(format!("the source is stopped, its control file was proved {note}"))

@@ -71,8 +71,18 @@ async fn dump_makes_the_pooler_in_the_window() {
         return;
     };
     store(&bench);
+    // A Backup outlives its Cluster: this one is of an earlier try, and proves nothing about the new target.
+    let (backups, first) = ("backups.postgresql.cnpg.io", format!("{TARGET}-first"));
+    let labels = json!({"pgmigrate.dev/migration": "mastodon"});
+    let metadata = json!({"name": first, "namespace": NAMESPACE, "labels": labels});
+    let spec = json!({"cluster": {"name": TARGET}, "method": "plugin"});
+    bench.lab.put(backups, json!({"metadata": metadata, "spec": spec})).expect("a backup");
     let _ = bench.prepare().await;
-    let _ = bench.cutover().await.code(0).says("logs in through");
+    let stopped = bench.cutover().await.says("logs in through").says("is not one of this target");
+    assert!(matches!(stopped.code, Some(4 | 5)), "{stopped}");
+    bench.on_target().await;
+    bench.lab.store.delete(backups, NAMESPACE, &first).expect("the old one");
+    let _ = bench.run("resume mastodon").await.code(0);
     bench.on_target().await;
     through_the_pooler(&bench);
     backed_up(&bench).await;
