@@ -3,13 +3,11 @@
 use crate::{
     error::Result,
     kube::{Kube, dialogue::Shell, exec::Output},
-    postgres::Db,
+    postgres::{Db, pod::CONTAINER},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// Both operators' name for it.
-const CONTAINER: &str = "postgres";
 /// A kept shell that says nothing for so long is as good as gone.
 const ALIVE: Duration = Duration::from_secs(2);
 

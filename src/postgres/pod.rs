@@ -17,8 +17,8 @@ use crate::{
 use futures::future::BoxFuture;
 use std::time::Duration;
 
-/// Both operators' name for it.
-const CONTAINER: &str = "postgres";
+/// Both operators' name for the database's container.
+pub const CONTAINER: &str = "postgres";
 /// exec, psql's start and login together.
 const CONNECT: Duration = Duration::from_secs(20);
 

@@ -1,6 +1,7 @@
 //! The gate in front of the window: what would make it long or make it fail is looked for while the apps are up.
 //!
-//! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less to write.
+//! It also opens the sessions and the shell that the window uses, and checkpoints the source, so that the shutdown has less
+//! to write.
 
 use super::{
     ends, keepers,
