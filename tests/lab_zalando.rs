@@ -277,6 +277,10 @@ async fn pause_is_what_makes_the_fence(lab: &Lab) {
     let (first, second) = ("mastodon-postgresql-0", "mastodon-postgresql-1");
     assert_eq!(lab.rest(first, "PATCH", "/config", r#"{"pause":true}"#).await.0, 200);
     assert_eq!(lab.json(first, "/cluster").await["pause"], true);
+    // In force is a pause only when every member has seen it.
+    for member in [first, second] {
+        until("the pause is seen", || async { lab.json(member, "/patroni").await["pause"] == true }).await;
+    }
     lab.exec(first, "pg_ctl", &["stop", "-m", "fast", "-w"]).await.expect("stop");
     until("the label goes", || async { lab.pod(first)["metadata"]["labels"]["spilo-role"].is_null() }).await;
     assert_eq!(lab.leader(), None);

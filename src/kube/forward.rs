@@ -2,7 +2,7 @@
 use super::Kube;
 use crate::error::{Context, Error, Result};
 use ::kube::api::{Api, Portforwarder};
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,54 +10,63 @@ use serde_json::Value;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
     task::{Context as Task, Poll, ready},
     time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
 /// One forwarded port. Ends its websocket when dropped: kube's own task would live on.
 pub struct Stream {
     stream: DuplexStream,
-    forwarder: Arc<Portforwarder>,
-    watcher: tokio::task::JoinHandle<()>,
-    /// What the pod's side said when it gave the port up ("connection refused").
-    error: Arc<Mutex<Option<String>>>,
+    forwarder: Portforwarder,
+    failure: Failure,
+}
+
+/// What the pod's side says when it gives the port up ("connection refused").
+enum Failure {
+    Awaited(BoxFuture<'static, Option<String>>),
+    Told(String),
+    /// The websocket ended without one.
+    None,
+}
+
+impl Failure {
+    /// Err once it has been told. Until then `task` is woken by it: some servers leave the websocket open after it.
+    fn look(&mut self, task: &mut Task<'_>) -> io::Result<()> {
+        if let Failure::Awaited(told) = self
+            && let Poll::Ready(text) = told.as_mut().poll(task)
+        {
+            *self = text.map_or(Failure::None, |text| Failure::Told(text.trim().to_string()));
+        }
+        match self {
+            Failure::Told(text) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, text.clone())),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.watcher.abort();
         self.forwarder.abort();
-    }
-}
-
-impl Stream {
-    fn failure(&self) -> Option<io::Error> {
-        let error = self.error.lock().unwrap_or_else(|e| e.into_inner());
-        error.as_ref().map(|text| io::Error::new(io::ErrorKind::ConnectionAborted, text.clone()))
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Task<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(task, buffer))?;
-        // The end of the stream is where its reason is told; what arrived before it has been read by now.
-        match self.failure() {
-            Some(error) if buffer.filled().len() == before => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(())),
+        let read = Pin::new(&mut self.stream).poll_read(task, buffer)?;
+        // What arrived before the failure is read first; a plain end is none only when no failure was told.
+        if buffer.filled().len() == before {
+            self.failure.look(task)?;
         }
+        read.map(Ok)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Task<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let done = ready!(Pin::new(&mut self.stream).poll_write(task, bytes));
-        Poll::Ready(done.map_err(|error| self.failure().unwrap_or(error)))
+        Poll::Ready(done.or_else(|error| self.failure.look(task).and(Err(error))))
     }
     fn poll_flush(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(task)
@@ -70,11 +79,6 @@ impl AsyncWrite for Stream {
 impl Kube {
     /// One websocket per stream (kube reads and writes all ports of one in one loop); dropping the stream ends it.
     /// Shutting down the write half closes both: read the answer first.
-    pub async fn forward(&self, pod: &str, port: u16) -> Result<Box<dyn Io>> {
-        Ok(Box::new(self.stream(pod, port).await?))
-    }
-
-    /// The same, with its type: the compiler cannot see that futures over a `dyn Io` are Send.
     pub async fn stream(&self, pod: &str, port: u16) -> Result<Stream> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let ports = [port];
@@ -84,20 +88,7 @@ impl Kube {
         let (Some(stream), Some(failed)) = (forwarder.take_stream(port), forwarder.take_error(port)) else {
             return Err(Error::bug("portforward was opened without its stream"));
         };
-        let forwarder = Arc::new(forwarder);
-        let error = Arc::new(Mutex::new(None));
-        // The error future must be polled: kube's loop ends on a message that nobody takes.
-        let watcher = tokio::spawn({
-            let (forwarder, error) = (forwarder.clone(), error.clone());
-            async move {
-                if let Some(text) = failed.await {
-                    *error.lock().unwrap_or_else(|e| e.into_inner()) = Some(text.trim().to_string());
-                    // Some servers leave the websocket open after it; the reader must not wait for ever.
-                    forwarder.abort();
-                }
-            }
-        });
-        Ok(Stream { stream, forwarder, watcher, error })
+        Ok(Stream { stream, forwarder, failure: Failure::Awaited(failed.boxed()) })
     }
 
     /// One HTTP/1.1 request to a pod's port (Patroni's REST API). Returns status and body.

@@ -135,11 +135,11 @@ async fn wait_for_leader(dcs: &Dcs) -> Result<(), Failure> {
 
 /// Only keys that the manifest has: what others put into /config (pause, ignore_slots ...) stays.
 fn patch_patroni(dcs: &Dcs, manifest: &Manifest) {
-    let Some(config) = dcs.config() else { return };
-    let mut patched = config.clone();
-    super::dcs::merge(&mut patched, &objects::dynamic_configuration(manifest));
-    if patched != config {
-        dcs.set_config(&patched);
+    let wanted = objects::dynamic_configuration(manifest);
+    let mut patched = dcs.config();
+    patched.iter_mut().for_each(|config| super::dcs::merge(config, &wanted));
+    if patched != dcs.config() {
+        dcs.patch_config(&wanted);
     }
 }
 

@@ -43,12 +43,20 @@ impl Dcs {
         self.annotate(&self.config_object(), "config", &config.to_string());
     }
 
-    /// PATCH /config: null deletes, maps are merged, everything else is replaced. Returns the new configuration.
+    /// PATCH /config: null deletes, maps are merged, everything else is replaced. Returns the new configuration, None before
+    /// the cluster is bootstrapped. One write: what another writer sets at the same moment is not lost.
     pub fn patch_config(&self, patch: &Value) -> Option<Value> {
-        let mut config = self.config()?;
-        merge(&mut config, patch);
-        self.set_config(&config);
-        Some(config)
+        let mut patched = None;
+        let change = |object: &mut Value| {
+            let text = &mut object["metadata"]["annotations"]["config"];
+            let Some(mut config) = text.as_str().and_then(|text| serde_json::from_str(text).ok()) else { return };
+            merge(&mut config, patch);
+            *text = config.to_string().into();
+            patched = Some(config);
+        };
+        // An absent object holds no configuration.
+        let _ = self.store.update(ENDPOINTS, &self.namespace, &self.config_object(), change);
+        patched
     }
 
     pub fn paused(&self) -> bool {

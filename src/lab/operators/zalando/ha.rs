@@ -46,7 +46,9 @@ async fn turn(member: &Arc<Member>) -> Result<(), Failure> {
     if work.reload {
         reload(member, &mut work).await?;
     }
-    let (paused, leader) = (member.dcs.paused(), member.dcs.leader());
+    // The lock first: whoever finds it free because of a pause must have read the pause after it.
+    let leader = member.dcs.leader();
+    let paused = member.dcs.paused();
     if member.paused.swap(paused, Ordering::Relaxed) && !paused {
         work.slots_stale = true;
     }
