@@ -5,6 +5,7 @@ mod support;
 #[path = "../lab/dump.rs"]
 mod dump;
 mod kills;
+mod miniflux;
 #[path = "../lab/replica.rs"]
 mod replica;
 mod traps;
