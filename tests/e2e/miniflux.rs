@@ -34,7 +34,10 @@ async fn whole(strategy: &str) {
     bench.measured(after.gap);
     let _ = bench.run("verify miniflux").await.code(0);
     let url = bench.password("miniflux", "DATABASE_URL");
-    assert!(url.contains("@miniflux-cnpg-rw.") && url.ends_with(".svc:5432/miniflux?sslmode=require"), "where the app connects to");
+    assert!(
+        url.contains("@miniflux-cnpg-rw.") && url.ends_with(".svc:5432/miniflux?sslmode=require"),
+        "where the app connects to"
+    );
     let _ = bench.run("finalize miniflux --accept-one-way miniflux").await.code(0);
     let end = app.used(after.last).await;
     bench.line("passed", &format!("lost {}, duplicated {}", end.lost.len(), end.twice));
