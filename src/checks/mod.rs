@@ -25,7 +25,7 @@ mod tests;
 mod versions;
 
 pub use look::{Looks, gather};
-pub use permissions::{Need, Rule, rules};
+pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -221,6 +221,12 @@ impl Choice {
             }
         }
         Ok(())
+    }
+
+    /// No other look is needed.
+    fn is_of_permissions(&self) -> bool {
+        let mut all = CATALOGUE.iter().flat_map(|group| group.checks.iter().map(move |check| (group.name, check.id)));
+        all.all(|(group, id)| group == "permissions" || !self.takes(group, id))
     }
 
     fn takes(&self, group: &str, id: &str) -> bool {

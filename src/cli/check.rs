@@ -2,7 +2,7 @@ use super::{context::Context, cost::Cost, drive::Drive, global::Which};
 use crate::{
     checks::{self, Choice, Finding, Status},
     error::{Error, Result},
-    runner,
+    kube, runner,
     step::Step,
     term::{
         Format,
@@ -84,16 +84,33 @@ impl Check {
 async fn look(context: &Context, which: &Which, choice: &Choice) -> Result<Looked> {
     let look = async |world: &crate::step::World| {
         let cost = Cost::begin(&world.kube);
-        let looks = checks::gather(world).await?;
+        let looks = checks::gather(world, choice).await?;
         let findings = checks::judge(&looks, choice);
         let fixes = checks::fixes(&looks, &findings);
         Ok((Looked { name: world.migration.name.clone(), findings, fixes }, cost))
     };
-    let (looked, cost) = context.look(which, look).await?;
+    let (looked, cost) = match context.look(which, look).await {
+        Err(error) if kube::is_forbidden(&error) => return Err(missing(context, which, error).await),
+        looked => looked?,
+    };
     if context.global.verbose > 0 {
         cost.say(&context.ui);
     }
     Ok(looked)
+}
+
+/// Not even the journal may be read: all that is missing is named at once.
+async fn missing(context: &Context, which: &Which, error: Error) -> Error {
+    let asked = async {
+        let (migration, kube) = context.open(which).await?;
+        Ok::<_, Error>((checks::missing(&kube).await?, migration.namespace))
+    };
+    match asked.await {
+        Ok((missing, namespace)) if !missing.is_empty() => {
+            Error::check(checks::refused(&missing, &namespace)).cause(error).hint(checks::wanted(&missing))
+        }
+        _ => error,
+    }
 }
 
 /// Asks, then does it under the lock and with the journal.
