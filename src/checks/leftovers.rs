@@ -1,7 +1,10 @@
 //! What an earlier try has left, ours or by hand.
 
 use super::*;
-use crate::facts::cnpg::OURS;
+use crate::{
+    facts::cnpg::OURS,
+    steps::{dump::migration_role::MigrationRole, fix::TakeBack},
+};
 use serde_json::Value;
 
 pub const CHECKS: &[Check] = &[
@@ -19,7 +22,8 @@ pub const CHECKS: &[Check] = &[
         fence,
     ),
     check("old-roles", "no role of an earlier try", "it can still log in, with rights to read everything", roles)
-        .at(Moment::BeforePrepare),
+        .at(Moment::BeforePrepare)
+        .fixed_by(drop_role),
 ];
 
 fn name(object: &Value) -> &str {
@@ -70,4 +74,14 @@ fn roles(looks: &Looks) -> Judged<'_> {
         [] => pass("none"),
         all => warn(all.join(", "), format!("if no other migration runs: DROP ROLE \"{}\"", all.join("\", \""))),
     })
+}
+
+/// The role of this very migration, which has no journal and no target that could still use it.
+fn drop_role(looks: &Looks) -> Option<Arc<dyn Step>> {
+    let facts = looks.facts().ok()?;
+    let made = MigrationRole::of(&looks.migration);
+    let there = facts.roles.iter().any(|role| role.name == made.role && role.superuser && role.login);
+    let title = format!("drop the role {} of an earlier try, and its Secret", made.role);
+    let fix = TakeBack { id: "fix-old-roles", title, step: Arc::new(made) };
+    (there && !looks.begun && facts.target.is_none()).then(|| Arc::new(fix) as _)
 }

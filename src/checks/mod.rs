@@ -25,13 +25,15 @@ mod tests;
 mod versions;
 
 pub use look::{Looks, gather};
-pub use permissions::{Need, Rule, rules};
+pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 
 use crate::{
     error::{Error, Kind, Result},
     spec::{Strategy, nearest},
+    step::Step,
 };
 use serde::Serialize;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,8 +68,11 @@ pub struct Check {
     pub strategies: &'static [Strategy],
     pub moment: Moment,
     judge: Judge,
+    fix: Option<Fix>,
 }
 
+/// What `--fix` would do; None: this is not a safe one.
+type Fix = fn(&Looks) -> Option<Arc<dyn Step>>;
 type Judge = for<'a> fn(&'a Looks) -> Judged<'a>;
 /// Err: what was needed could not be looked at.
 type Judged<'a> = std::result::Result<Outcome, &'a Error>;
@@ -104,7 +109,7 @@ const REPLICA: &[Strategy] = &[Strategy::Replica];
 const DUMP: &[Strategy] = &[Strategy::Dump];
 
 const fn check(id: &'static str, title: &'static str, why: &'static str, judge: Judge) -> Check {
-    Check { id, title, why, strategies: BOTH, moment: Moment::Any, judge }
+    Check { id, title, why, strategies: BOTH, moment: Moment::Any, judge, fix: None }
 }
 
 impl Check {
@@ -113,6 +118,13 @@ impl Check {
     }
     const fn at(self, moment: Moment) -> Check {
         Check { moment, ..self }
+    }
+    const fn fixed_by(self, fix: Fix) -> Check {
+        Check { fix: Some(fix), ..self }
+    }
+    /// Whether `--fix` knows something for it, at times.
+    pub fn is_fixable(&self) -> bool {
+        self.fix.is_some()
     }
 
     fn concerns(&self, looks: &Looks) -> bool {
@@ -130,7 +142,9 @@ impl Check {
             Outcome { status: Status::Unknown, seen, remedy }
         });
         let why = if status == Status::Pass { "" } else { self.why };
-        Finding { id: self.id, group, title: self.title, status, seen, why, remedy, docs: docs(self.id) }
+        let wrong = matches!(status, Status::Warn | Status::Fail);
+        let fix = self.fix.filter(|_| wrong).and_then(|fix| Some(fix(looks)?.describe().title));
+        Finding { id: self.id, group, title: self.title, status, seen, why, remedy, fix, docs: docs(self.id) }
     }
 }
 
@@ -150,6 +164,8 @@ pub struct Finding {
     pub why: &'static str,
     /// A command or a patch; None for a pass.
     pub remedy: Option<String>,
+    /// What `check --fix` would do.
+    pub fix: Option<String>,
     pub docs: String,
 }
 
@@ -207,6 +223,12 @@ impl Choice {
         Ok(())
     }
 
+    /// No other look is needed.
+    fn is_of_permissions(&self) -> bool {
+        let mut all = CATALOGUE.iter().flat_map(|group| group.checks.iter().map(move |check| (group.name, check.id)));
+        all.all(|(group, id)| group == "permissions" || !self.takes(group, id))
+    }
+
     fn takes(&self, group: &str, id: &str) -> bool {
         let among = |words: &[String]| words.iter().any(|word| word == group || word == id);
         (self.only.is_empty() || among(&self.only)) && !among(&self.skip)
@@ -228,10 +250,18 @@ pub fn judge(looks: &Looks, choice: &Choice) -> Vec<Finding> {
                     seen: "not asked for".into(),
                     why: check.why,
                     remedy: None,
+                    fix: None,
                     docs: docs(check.id),
                 },
             });
         }
     }
     findings
+}
+
+/// What `--fix` does about these findings.
+pub fn fixes(looks: &Looks, findings: &[Finding]) -> Vec<Arc<dyn Step>> {
+    let fixed = |check: &&Check| findings.iter().any(|f| f.id == check.id && f.fix.is_some());
+    let checks = CATALOGUE.iter().flat_map(|group| group.checks).filter(fixed);
+    checks.filter_map(|check| check.fix?(looks)).collect()
 }

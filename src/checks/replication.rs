@@ -5,7 +5,10 @@ use super::{
     image::size,
     *,
 };
-use crate::postgres::sql_error;
+use crate::{
+    postgres::sql_error,
+    steps::replica::wal_retention::{self, WalRetention},
+};
 
 pub const CHECKS: &[Check] = &[
     check("wal-level", "the WAL can feed a standby", "with wal_level = minimal there is no physical copy", wal_level)
@@ -33,7 +36,8 @@ pub const CHECKS: &[Check] = &[
         retention,
     )
     .of(REPLICA)
-    .at(Moment::BeforePrepare),
+    .at(Moment::BeforePrepare)
+    .fixed_by(keep_more),
     check(
         "standby-login",
         "the role standby logs in with its Secret's password",
@@ -117,30 +121,57 @@ fn slots(looks: &Looks) -> Judged<'_> {
     Ok(room(looks, server.number("max_replication_slots"), server.slots.len(), "max_replication_slots", SLOTS))
 }
 
+/// Bytes of WAL that a copy needs, and that the step wal-retention keeps.
+struct Wal {
+    rate: u64,
+    seconds: u64,
+    needed: u64,
+    kept: u64,
+    /// A slot that asks for more is dropped.
+    limit: Option<u64>,
+}
+
+impl Wal {
+    fn of(looks: &Looks) -> std::result::Result<Wal, &Error> {
+        let (inside, rate) = (looks.inside.as_ref()?, looks.wal_rate()?);
+        let seconds = (inside.data / SLOW_COPY).max(60);
+        let needed = (rate * seconds as f64) as u64;
+        let kept = wal_retention::wanted(inside.free) << 20;
+        let limit = u64::try_from(looks.server()?.number(wal_retention::SLOTS)).ok().map(|mib| mib << 20);
+        Ok(Wal { rate: rate as u64, seconds, needed, kept, limit })
+    }
+    /// What a slot should be allowed: the rate of now may be that of a lull.
+    fn comfortable(&self) -> u64 {
+        self.needed.max(1 << 30)
+    }
+}
+
+fn keep_more(looks: &Looks) -> Option<Arc<dyn Step>> {
+    let (wal, source) = (Wal::of(looks).ok()?, looks.source().ok()?);
+    // What the manifest says the operator would set again.
+    let own = source.spec["postgresql"]["parameters"][wal_retention::SLOTS].is_null();
+    let fix = WalRetention::of_slots(&source.cluster);
+    (own && wal.limit? < wal.kept && wal.kept >= wal.comfortable()).then(|| Arc::new(fix) as _)
+}
+
 fn retention(looks: &Looks) -> Judged<'_> {
-    let (inside, rate) = (looks.inside.as_ref()?, looks.wal_rate()?);
-    let limit = looks.server()?.number("max_slot_wal_keep_size");
-    let copy = (inside.data / SLOW_COPY).max(60);
-    let needed = (rate * copy as f64) as u64;
-    // What the step wal-retention sets: a quarter of what is free, 16 GiB at most.
-    let kept = (inside.free / 4).min(16 << 30);
+    let wal = Wal::of(looks)?;
     let seen = format!(
         "{}/s of WAL now; a copy of {} s needs {}, {} can be kept",
-        size(rate as u64),
-        copy,
-        size(needed),
-        size(kept)
+        size(wal.rate),
+        wal.seconds,
+        size(wal.needed),
+        size(wal.kept)
     );
     let remedy = "begin when less is written, or make the source's volume larger";
-    Ok(if needed > kept {
-        fail(seen, remedy)
-    } else if limit >= 0 && (limit as u64) << 20 < needed.max(1 << 30) {
-        warn(
-            format!("{seen}, but max_slot_wal_keep_size drops slots at {limit} MiB"),
+    let narrow = wal.limit.filter(|limit| *limit < wal.comfortable());
+    Ok(match narrow {
+        _ if wal.needed > wal.kept => fail(seen, remedy),
+        Some(limit) => warn(
+            format!("{seen}, but max_slot_wal_keep_size drops slots at {}", size(limit)),
             patroni(looks, "\"max_slot_wal_keep_size\":\"-1\""),
-        )
-    } else {
-        pass(seen)
+        ),
+        None => pass(seen),
     })
 }
 

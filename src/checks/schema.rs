@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::survey::Schema;
+use crate::steps::fix::DropInvalid;
 
 pub const CHECKS: &[Check] = &[
     check(
@@ -29,7 +30,8 @@ pub const CHECKS: &[Check] = &[
         "no index is invalid",
         "a CREATE INDEX CONCURRENTLY has failed; a restore builds it anew, and a unique one stops it at the duplicate",
         invalid,
-    ),
+    )
+    .fixed_by(drop_left_over),
     check(
         "not-valid-constraints",
         "every constraint is valid",
@@ -102,6 +104,12 @@ fn invalid(looks: &Looks) -> Judged<'_> {
         true => fail(seen, remedy),
         false => warn(seen, remedy),
     }))
+}
+
+fn drop_left_over(looks: &Looks) -> Option<Arc<dyn Step>> {
+    let with = looks.schemas().ok()?.iter().filter(|s| s.invalid_indexes.iter().any(|i| i.left_over.is_some()));
+    let databases: Vec<String> = with.map(|s| s.database.clone()).collect();
+    (!databases.is_empty()).then(|| Arc::new(DropInvalid { databases }) as _)
 }
 
 fn not_valid(looks: &Looks) -> Judged<'_> {

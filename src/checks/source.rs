@@ -1,7 +1,10 @@
 //! The source: found, running, with a leader, and left alone by everybody else.
 
 use super::*;
-use crate::facts::zalando::CONTROLLER;
+use crate::{
+    facts::zalando::CONTROLLER,
+    steps::{detach_operator, detach_operator::DetachOperator, fix::TakeBack},
+};
 
 pub const CHECKS: &[Check] = &[
     check(
@@ -39,7 +42,8 @@ pub const CHECKS: &[Check] = &[
         "the Zalando operator serves the source",
         "somebody has detached the cluster; the annotation is put back as it was afterwards",
         detached,
-    ),
+    )
+    .fixed_by(attach),
     check(
         "source-restart-pending",
         "no setting waits for a restart",
@@ -137,6 +141,16 @@ fn detached(looks: &Looks) -> Judged<'_> {
             format!("kubectl annotate postgresql -n {} {} {CONTROLLER}-", source.namespace, source.cluster),
         ),
     })
+}
+
+/// Ours alone: who else has detached it has a reason.
+fn attach(looks: &Looks) -> Option<Arc<dyn Step>> {
+    let (source, facts) = (looks.source().ok()?, looks.facts().ok()?);
+    let ours = source.detached.as_deref() == Some(detach_operator::OURS);
+    let title = format!("give {} back to the Zalando operator", source.cluster);
+    let step = Arc::new(DetachOperator { source: source.cluster.clone() });
+    let fix = TakeBack { id: "fix-source-detached", title, step };
+    (ours && !looks.begun && !source.paused && facts.target.is_none()).then(|| Arc::new(fix) as _)
 }
 
 fn restart_pending(looks: &Looks) -> Judged<'_> {

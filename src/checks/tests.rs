@@ -123,3 +123,52 @@ fn policies_that_let_everybody_through() {
     assert_eq!(seen.status, Status::Fail);
     assert!(!seen.seen.contains("out of the source") && seen.seen.contains("port 8000"), "{}", seen.seen);
 }
+
+/// Everything that `--fix` knows, offered; and each thing that makes it unsafe.
+#[test]
+fn a_fix_is_offered_only_where_it_is_safe() {
+    fn left_over(l: &mut Looks, quoted: Option<&str>) {
+        let index = json!([{"name": "public.i_ccnew", "unique": true, "left_over": quoted}]);
+        l.schema_mut().invalid_indexes = serde_json::from_value(index).expect("an index");
+    }
+    type Spoil = fn(&mut Looks);
+    let role: Spoil = |l| l.facts_mut().roles[0].name = "pgmigrate_shop".into();
+    let detached: Spoil = |l| l.source_mut().detached = Some("kubectl-pgmigrate".into());
+    let narrow: Spoil = |l| l.set("max_slot_wal_keep_size", "100");
+    let nothing: Spoil = |_| {};
+    let begun: Spoil = |l| l.begun = true;
+    let made: Spoil = |l| l.facts_mut().target = Some(crate::facts::cnpg::read(&json!({})));
+    let rows: [(&str, Spoil, Spoil, bool); 14] = [
+        ("old-roles", role, nothing, true),
+        ("old-roles", |l| l.facts_mut().roles[0].name = "pgmigrate_other".into(), nothing, false),
+        ("old-roles", role, begun, false),
+        ("old-roles", role, made, false),
+        ("source-detached", detached, nothing, true),
+        ("source-detached", |l| l.source_mut().detached = Some("somebody".into()), nothing, false),
+        ("source-detached", detached, |l| l.source_mut().paused = true, false),
+        ("source-detached", detached, begun, false),
+        ("source-detached", detached, made, false),
+        ("wal-retention", narrow, nothing, true),
+        (
+            "wal-retention",
+            narrow,
+            |l| l.source_mut().spec = json!({"postgresql": {"parameters": {"max_slot_wal_keep_size": "100MB"}}}),
+            false,
+        ),
+        ("wal-retention", narrow, |l| l.inside.as_mut().expect("healthy").free = 1 << 30, false),
+        ("invalid-indexes", |l| left_over(l, Some("public.i_ccnew")), nothing, true),
+        ("invalid-indexes", |l| left_over(l, None), nothing, false),
+    ];
+    for (number, (id, spoil, unsafe_too, offered)) in rows.into_iter().enumerate() {
+        let mut looks = healthy();
+        spoil(&mut looks);
+        unsafe_too(&mut looks);
+        let finding = finding(&looks, id).expect("made");
+        assert_eq!(finding.fix.is_some(), offered, "row {number}: {id}");
+        let fixes = fixes(&looks, &[finding]);
+        assert_eq!(
+            fixes.iter().map(|fix| fix.id()).collect::<Vec<_>>(),
+            if offered { vec![format!("fix-{id}")] } else { vec![] }
+        );
+    }
+}

@@ -1,12 +1,16 @@
-use super::{context::Context, cost::Cost, global::Which};
+use super::{context::Context, cost::Cost, drive::Drive, global::Which};
 use crate::{
-    checks::{self, Choice, Status},
+    checks::{self, Choice, Finding, Status},
     error::{Error, Result},
+    kube, runner,
+    step::Step,
     term::{
         Format,
         checks::{catalogue, count, junit, page},
+        prompt,
     },
 };
+use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub struct Check {
@@ -22,6 +26,16 @@ pub struct Check {
     /// Name every check there is, and look at nothing
     #[arg(long)]
     list: bool,
+    /// Do what is safe about the findings, after asking; then look again
+    #[arg(long, conflicts_with = "list")]
+    fix: bool,
+}
+
+/// One look: the migration's name, what was found, and what could be done about it.
+struct Looked {
+    name: String,
+    findings: Vec<Finding>,
+    fixes: Vec<Arc<dyn Step>>,
 }
 
 impl Check {
@@ -29,20 +43,23 @@ impl Check {
         if self.list {
             return context.ui.print(catalogue());
         }
+        let which = Which { name: self.name };
         let choice = Choice { only: self.only, skip: self.skip };
         choice.valid()?;
-        let look = async |world: &crate::step::World| {
-            let cost = Cost::begin(&world.kube);
-            let looks = checks::gather(world).await?;
-            Ok((world.migration.name.clone(), checks::judge(&looks, &choice), cost))
-        };
-        let (name, findings, cost) = context.look(&Which { name: self.name }, look).await?;
-        if context.global.verbose > 0 {
-            cost.say(&context.ui);
+        let mut looked = look(context, &which, &choice).await?;
+        if self.fix {
+            match looked.fixes.as_slice() {
+                [] => context.ui.say("there is nothing that --fix could do"),
+                fixes => {
+                    fix(context, &which, &looked.name, fixes).await?;
+                    looked = look(context, &which, &choice).await?;
+                }
+            }
         }
+        let Looked { name, findings, fixes } = looked;
         let (failed, unknown) = (count(&findings, Status::Fail), count(&findings, Status::Unknown));
-        let looked = findings.iter().any(|f| f.status != Status::Skipped);
-        let result = if failed + unknown == 0 && looked {
+        let made = findings.iter().any(|f| f.status != Status::Skipped);
+        let result = if failed + unknown == 0 && made {
             Ok(())
         } else {
             let s = if failed == 1 { "" } else { "s" };
@@ -54,9 +71,62 @@ impl Check {
             page.text = junit(&name, &findings);
         }
         context.ui.print_with(page, &result)?;
+        if !self.fix && !fixes.is_empty() {
+            context.ui.say(format!("for some of it: kubectl pgmigrate check {name} --fix"));
+        }
         if result.is_ok() {
             context.ui.say(format!("next: kubectl pgmigrate plan {name}"));
         }
         result
     }
+}
+
+async fn look(context: &Context, which: &Which, choice: &Choice) -> Result<Looked> {
+    let look = async |world: &crate::step::World| {
+        let cost = Cost::begin(&world.kube);
+        let looks = checks::gather(world, choice).await?;
+        let findings = checks::judge(&looks, choice);
+        let fixes = checks::fixes(&looks, &findings);
+        Ok((Looked { name: world.migration.name.clone(), findings, fixes }, cost))
+    };
+    let (looked, cost) = match context.look(which, look).await {
+        Err(error) if kube::is_forbidden(&error) => return Err(missing(context, which, error).await),
+        looked => looked?,
+    };
+    if context.global.verbose > 0 {
+        cost.say(&context.ui);
+    }
+    Ok(looked)
+}
+
+/// Not even the journal may be read: all that is missing is named at once.
+async fn missing(context: &Context, which: &Which, error: Error) -> Error {
+    let asked = async {
+        let (migration, kube) = context.open(which).await?;
+        Ok::<_, Error>((checks::missing(&kube).await?, migration.namespace))
+    };
+    match asked.await {
+        Ok((missing, namespace)) if !missing.is_empty() => {
+            Error::check(checks::refused(&missing, &namespace)).cause(error).hint(checks::wanted(&missing))
+        }
+        _ => error,
+    }
+}
+
+/// Asks, then does it under the lock and with the journal.
+async fn fix(context: &Context, which: &Which, name: &str, fixes: &[Arc<dyn Step>]) -> Result<()> {
+    for step in fixes {
+        let words = step.describe();
+        context.ui.say(format!("fix: {}: {} ({})", words.title, words.details, words.objects.join(", ")));
+    }
+    let all = format!("kubectl pgmigrate check {name} --fix --yes");
+    prompt::confirm("Change this?", context.global.yes).map_err(|error| match error.hint {
+        Some(_) => error.hint(all),
+        None => error,
+    })?;
+    let (migration, kube) = context.open(which).await?;
+    let drive = Drive { context, migration, kube, what: "check --fix", again: "check --fix" };
+    let steps = fixes.to_vec();
+    let open = async |m, k, e, s| runner::for_fixes(m, k, e, s, steps).await;
+    drive.driven(open, async |runner| runner.fix().await).await.1
 }

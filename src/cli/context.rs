@@ -76,6 +76,7 @@ impl Context {
             result = looked => result,
             _ = stop.cancelled() => Err(Error::new(Kind::Interrupted, "interrupted; nothing was changed")),
         };
+        stop.cancel();
         following.end().await;
         result
     }

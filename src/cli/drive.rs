@@ -12,6 +12,7 @@ use crate::{
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
 
 /// `what` is the phase or verb as documents name it; `again` the verb that goes on after a cut.
 pub struct Drive<'a> {
@@ -24,6 +25,18 @@ pub struct Drive<'a> {
 
 impl Drive<'_> {
     pub async fn run(self, work: impl AsyncFnOnce(&mut Runner) -> Result<()>) -> Result<()> {
+        let context = self.context;
+        let (page, result) = self.driven(runner::open, work).await;
+        context.ui.print_with(page, &result)?;
+        result
+    }
+
+    /// The same with another way to open the migration, and the document not printed.
+    pub async fn driven(
+        self,
+        open: impl AsyncFnOnce(Migration, Kube, Events, CancellationToken) -> Result<Runner>,
+        work: impl AsyncFnOnce(&mut Runner) -> Result<()>,
+    ) -> (Page, Result<()>) {
         let ui = &self.context.ui;
         let (name, began) = (self.migration.name.clone(), Instant::now());
         let next = ui.commands(&format!("kubectl pgmigrate {} {name}", self.again));
@@ -32,7 +45,7 @@ impl Drive<'_> {
         let following = term::follow(receiver, self.context.mode());
         let cost = Cost::begin(&self.kube);
         let driven = async {
-            let mut runner = runner::open(self.migration, self.kube, Events::new(sender), stop).await?;
+            let mut runner = open(self.migration, self.kube, Events::new(sender), stop).await?;
             let result = work(&mut runner).await;
             let released = runner.release().await;
             if let (Ok(()), Err(error)) = (&result, &released) {
@@ -45,8 +58,7 @@ impl Drive<'_> {
         if self.context.global.verbose > 0 {
             cost.say(ui);
         }
-        ui.print_with(page(&name, self.what, &collected, began.elapsed(), &result), &result)?;
-        result
+        (page(&name, self.what, &collected, began.elapsed(), &result), result)
     }
 }
 

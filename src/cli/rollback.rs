@@ -3,7 +3,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     facts::{Facts, cnpg},
     journal::{Journal, Phase},
-    runner::{Runner, Why},
+    runner::{self, Runner, Why},
     spec::Migration,
     step::World,
 };
@@ -36,6 +36,7 @@ impl Rollback {
         if self.accept_changes {
             as_begun(&mut migration, &journal);
         }
+        let fixed_only = journal.state().fingerprint.is_none();
         let again = if self.remove_target { "rollback --remove-target" } else { "rollback" };
         let drive = Drive { context, migration, kube, what: "rollback", again };
         let work = async |runner: &mut Runner| {
@@ -45,8 +46,16 @@ impl Rollback {
             runner.restore(Why::Asked, "asked for").await?;
             if self.remove_target { runner.remove().await } else { Ok(()) }
         };
-        drive.run(work).await?;
-        context.ui.say(match self.remove_target {
+        if fixed_only {
+            // It was never begun: there is no plan, and its file may be another one by now.
+            let open = async |m, k, e, s| runner::for_fixes(m, k, e, s, Vec::new()).await;
+            let (page, result) = drive.driven(open, async |runner| runner.remove().await).await;
+            context.ui.print_with(page, &result)?;
+            result?;
+        } else {
+            drive.run(work).await?;
+        }
+        context.ui.say(match self.remove_target || fixed_only {
             true => format!("{name} is as it was before prepare"),
             false => format!("the app is on the source, the target is kept; next: kubectl pgmigrate status {name}"),
         });

@@ -4,7 +4,7 @@ use crate::term;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// The token fires with the first signal. `next` is the command that goes on after a run that was cut off by the
+/// The token fires with the first signal; who fires it himself listens no more. `next` is the command that goes on after a run that was cut off by the
 /// second; None for a verb that only looks, which the first one ends.
 pub fn listen(next: Option<String>) -> CancellationToken {
     let stop = CancellationToken::new();
@@ -16,8 +16,11 @@ pub fn listen(next: Option<String>) -> CancellationToken {
             return;
         };
         let mut once = async || tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () };
-        once().await;
-        fired.cancel();
+        tokio::select! {
+            // Who listened has ended by itself.
+            () = fired.cancelled() => return,
+            () = once() => fired.cancel(),
+        }
         let Some(next) = next else {
             once().await;
             std::process::exit(130);

@@ -168,6 +168,9 @@ pub struct Extension {
 pub struct InvalidIndex {
     pub name: String,
     pub unique: bool,
+    /// Quoted, if a REINDEX CONCURRENTLY that failed has left it beside the valid one.
+    #[serde(default)]
+    pub left_over: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use crate::{
     event::{Event, Events},
     journal::{Phase, Standing, What},
     step::{Hazard, Outage, Step, World},
+    steps::fix,
 };
 use std::{
     sync::Arc,
@@ -43,8 +44,10 @@ impl Runner {
         self.unwritten.extend(steps.map(|step| What::Reverted { step: step.id() }));
     }
 
-    /// Undoes prepare as well, and the journal with it: nothing of ours is left.
+    /// Undoes prepare as well, what `check --fix` changed, and the journal with it: nothing of ours is left.
     pub async fn remove(&mut self) -> Result<()> {
+        let fixes = fix::kept(&self.world.journal.state(), &self.world.migration.source);
+        self.plan.prepare.splice(0..0, fixes);
         let title = format!("remove what was prepared for {}", self.world.migration.name);
         self.undo(Phase::Prepare, title).await?;
         self.world.journal.remove().await?;

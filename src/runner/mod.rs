@@ -2,9 +2,11 @@
 
 mod back;
 mod decide;
+mod fix;
 mod open;
 mod told;
 
+pub use fix::for_fixes;
 pub use open::open;
 pub use told::{Why, tells};
 

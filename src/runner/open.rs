@@ -7,6 +7,7 @@ use crate::{
     facts::{self, Facts},
     journal::{Fingerprint, Journal, Phase, What},
     kube::Kube,
+    plan::Plan,
     sessions::Sessions,
     spec::Migration,
     step::World,
@@ -30,28 +31,43 @@ pub async fn world(migration: Migration, kube: Kube, events: Events, cancel: Can
 /// Locks the migration and makes its plan; the first time this writes the journal's first entry.
 /// `stop` fires on the first Ctrl-C.
 pub async fn open(migration: Migration, kube: Kube, events: Events, stop: CancellationToken) -> Result<Runner> {
+    with(migration, kube, events, stop, begin).await
+}
+
+/// The plan as it was begun; the first time this begins it.
+async fn begin(world: &World) -> Result<Plan> {
+    let facts = match world.journal.state().fingerprint {
+        Some(before) => {
+            unchanged(world, &before)?;
+            serde_json::from_value::<Facts>(world.journal.state().facts).context("read the facts in the journal")?
+        }
+        None => {
+            let facts = facts::gather(&world.kube, &world.migration).await?;
+            unclaimed(&world.migration, &facts)?;
+            let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
+            let entry = What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
+            world.journal.append(vec![entry]).await?;
+            facts
+        }
+    };
+    strategy::plan(&world.migration, &facts)
+}
+
+/// Locks the migration, whatever its plan is made from.
+pub(super) async fn with(
+    migration: Migration,
+    kube: Kube,
+    events: Events,
+    stop: CancellationToken,
+    plan: impl AsyncFnOnce(&World) -> Result<Plan>,
+) -> Result<Runner> {
     let lock = kube.lock(&migration.name).await?;
     let cancel = CancellationToken::new();
     let mut begun = true;
     let opened = async {
         let world = world(migration, kube, events, cancel.clone()).await?;
         begun = !world.journal.is_empty();
-        let facts = match world.journal.state().fingerprint {
-            Some(before) => {
-                unchanged(&world, &before)?;
-                serde_json::from_value::<Facts>(world.journal.state().facts).context("read the facts in the journal")?
-            }
-            None => {
-                let facts = facts::gather(&world.kube, &world.migration).await?;
-                unclaimed(&world.migration, &facts)?;
-                let fingerprint = fingerprint(&world.migration, &facts.source.system_identifier);
-                let entry =
-                    What::Opened { fingerprint, facts: serde_json::to_value(&facts).context("write the facts")? };
-                world.journal.append(vec![entry]).await?;
-                facts
-            }
-        };
-        let plan = strategy::plan(&world.migration, &facts)?;
+        let plan = plan(&world).await?;
         Ok((world, plan))
     };
     let (world, plan) = match opened.await {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// The operator serves only CRs whose value equals its own CONTROLLER_ID (postgres-operator, `hasOwnership`).
 const ANNOTATION: &str = "acid.zalan.do/controller";
-const OURS: &str = "kubectl-pgmigrate";
+pub const OURS: &str = "kubectl-pgmigrate";
 
 pub struct DetachOperator {
     /// The Zalando cluster.

@@ -4,6 +4,7 @@ pub mod detach_operator;
 pub mod dump;
 mod ends;
 pub mod first_backup;
+pub mod fix;
 pub mod gate;
 pub mod hook;
 pub mod keepers;

@@ -44,7 +44,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let clean = clean_leftovers::CleanLeftovers { roles: false };
 
     let mut prepare: Vec<Arc<dyn Step>> = vec![
-        Arc::new(wal_retention::WalRetention { source: source.clone() }),
+        Arc::new(wal_retention::WalRetention::new(source)),
         Arc::new(owner_secret::OwnerSecret { name: owner_secret.clone(), owner: main.owner.clone() }),
         Arc::new(create_target::CreateTarget {
             manifest: manifest::replica(migration, facts, &main.name, &main.owner),

@@ -80,6 +80,9 @@ fn details(finding: &Finding, others: &[&str]) -> String {
     if !others.is_empty() {
         text.push_str(&indented(&format!("unknown for the same reason: {}", others.join(", "))));
     }
+    if let Some(fix) = &finding.fix {
+        text.push_str(&format!("  check --fix: {fix}\n"));
+    }
     if let Some(remedy) = &finding.remedy {
         text.push_str(&format!("  remedy: {}\n", remedy.trim_end().replace('\n', "\n  ")));
     }
@@ -157,7 +160,7 @@ pub fn catalogue() -> Page {
 /// docs/checks.md, which a test keeps the same as this.
 pub fn manual() -> String {
     let mut text = String::from(
-        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n",
+        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n\n`--fix` shows what it would do, asks (`--yes` answers), does it and looks again. It knows what an earlier try of the same\nmigration has left, what PostgreSQL's manual says is to be dropped, and a setting that `rollback` puts back. Not among\nthem, as a human must know why it is so: read-only databases, pauses, volumes, sessions, passwords.\n",
     );
     for group in CATALOGUE {
         text.push_str(&format!("\n## {} (`{}`)\n", group.title, group.name));
@@ -169,6 +172,9 @@ pub fn manual() -> String {
                 Moment::BeforeCutover => scope.push_str("; between prepare and cutover"),
             }
             text.push_str(&format!("\n### {}\n\n", check.id));
+            if check.is_fixable() {
+                scope.push_str("; `--fix` knows a safe remedy for some of it");
+            }
             let said = format!("Must hold: {}. Otherwise: {}. ({scope})", check.title, check.why);
             text.extend(wrap(&said, 118).iter().map(|row| format!("{row}\n")));
         }
@@ -189,6 +195,7 @@ mod tests {
             seen: seen.into(),
             why: "it <matters>",
             remedy: Some("do \"this\"".into()),
+            fix: None,
             docs: String::new(),
         }
     }

@@ -2,6 +2,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fix;
 mod lab;
 mod rbac;
 

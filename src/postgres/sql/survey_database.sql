@@ -9,8 +9,14 @@ SELECT
   (SELECT coalesce(json_agg(json_build_object('name', extname, 'version', extversion) ORDER BY extname), '[]')
    FROM pg_catalog.pg_extension) AS extensions,
   (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM own WHERE relpersistence = 'u' AND relkind IN ('r', 'm', 'S')) AS unlogged,
-  (SELECT coalesce(json_agg(json_build_object('name', own.name, 'unique', i.indisunique) ORDER BY own.name), '[]')
-   FROM own JOIN pg_catalog.pg_index i ON i.indexrelid = own.oid
+  -- left_over: a failed REINDEX CONCURRENTLY's (x_ccnew, x_ccold1) beside the valid x; not while one is at work.
+  (SELECT coalesce(json_agg(json_build_object('name', own.name, 'unique', i.indisunique, 'left_over', CASE
+       WHEN c.relname ~ '_cc(new|old)[0-9]*$' AND NOT c.relispartition
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p WHERE p.relid = i.indrelid)
+         AND EXISTS (SELECT 1 FROM pg_catalog.pg_index v JOIN pg_catalog.pg_class b ON b.oid = v.indexrelid
+           WHERE v.indrelid = i.indrelid AND v.indisvalid AND b.relname = regexp_replace(c.relname, '_cc(new|old)[0-9]*$', ''))
+       THEN format('%I.%I', (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = c.relnamespace), c.relname) END) ORDER BY own.name), '[]')
+   FROM own JOIN pg_catalog.pg_index i ON i.indexrelid = own.oid JOIN pg_catalog.pg_class c ON c.oid = own.oid
    WHERE NOT i.indisvalid AND own.relkind = 'i') AS invalid_indexes,
   (SELECT coalesce(json_agg(own.name || ' ' || conname ORDER BY 1), '[]')
    FROM pg_catalog.pg_constraint k JOIN own ON own.oid = k.conrelid WHERE NOT k.convalidated) AS not_valid,
