@@ -153,6 +153,11 @@ async fn tampering(source: &Running, target: &Running, expectations: &Expectatio
             "ALTER TABLE shop.customers DISABLE TRIGGER off",
             "trigger shop.customers.off",
         ),
+        (
+            "ALTER TABLE shop.aged DROP COLUMN b, ADD COLUMN b int",
+            "ALTER TABLE shop.aged DROP COLUMN c, ADD COLUMN c int",
+            "column shop.aged.b",
+        ),
         ("CREATE TABLE shop.extra ()", "DROP TABLE shop.extra", "data \"shop\".\"extra\""),
         ("SELECT lo_put(70001, 0, '\\x00')", "SELECT lo_put(70001, 0, '\\xde')", "large object 70001"),
     ] {

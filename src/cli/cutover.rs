@@ -1,4 +1,5 @@
 use super::{
+    accept::{self, Accept},
     context::{self, Context},
     drive::Drive,
     global::Which,
@@ -19,6 +20,8 @@ pub struct Cutover {
     /// Run only if the plan still is the reviewed one (see `plan`)
     #[arg(long, value_name = "DIGEST")]
     plan: Option<String>,
+    #[command(flatten)]
+    accept: Accept,
 }
 
 impl Cutover {
@@ -32,12 +35,15 @@ impl Cutover {
                 Error::usage(format!("{name} is not prepared")).hint(format!("kubectl pgmigrate prepare {name}"))
             );
         }
+        let accepted;
         if state.has_ended(Phase::Cutover) {
+            accepted = self.accept.none(&format!("{name} is cut over"))?;
             context.ui.say(format!("{name} is cut over already; next: kubectl pgmigrate finalize {name}"));
         } else {
             let facts = context::facts_before(&journal)?.ok_or_else(|| Error::bug("prepared, and no facts"))?;
             let plan = crate::strategy::plan(&migration, &facts)?;
             reviewed(self.plan.as_deref(), &plan, &name)?;
+            accepted = self.accept.entries(&kube, &migration, &plan, &facts).await?;
             let begun = !matches!(state.step(&plan.one_way().id()).standing, Standing::Never | Standing::Reverted);
             if !begun {
                 ask(context, &migration, &plan)?;
@@ -46,6 +52,7 @@ impl Cutover {
         let drive = Drive { context, migration, kube, what: "cutover", again: "resume" };
         let work = async |runner: &mut crate::runner::Runner| {
             reviewed(self.plan.as_deref(), &runner.plan, &runner.world.migration.name)?;
+            accept::journal(runner, accepted).await?;
             runner.forward(Phase::Cutover).await
         };
         drive.run(work).await?;

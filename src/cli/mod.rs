@@ -1,5 +1,6 @@
 //! The command line: one file a verb, each of them thin.
 
+mod accept;
 mod check;
 mod completion;
 mod context;

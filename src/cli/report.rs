@@ -82,6 +82,12 @@ fn text(c: &Certificate) -> String {
         }
         text.push_str(&format!("\n{}", table.render(0)));
     }
+    for a in &c.accepted {
+        text.push_str(&format!(
+            "\n{} of database {} passed unproved: accepted by {} at {:.0}\n",
+            a.table, a.database, a.by, a.at
+        ));
+    }
     text.push_str(&format!("\nrun by {}\n", c.by.join(", ")));
     text
 }

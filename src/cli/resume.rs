@@ -1,14 +1,21 @@
-use super::{context::Context, drive::Drive, global::Which};
+use super::{
+    accept::{self, Accept},
+    context::{self, Context},
+    drive::Drive,
+    global::Which,
+};
 use crate::{
     error::{Error, Result},
     journal::{Entry, Journal, Phase, What},
-    runner::{Why, tells},
+    runner::{Runner, Why, tells},
 };
 
 #[derive(clap::Args)]
 pub struct Resume {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    accept: Accept,
 }
 
 impl Resume {
@@ -25,15 +32,24 @@ impl Resume {
                 .hint(format!("kubectl pgmigrate status {name}")));
         };
         if phase == Phase::Cutover && going_back(&journal.entries()) {
+            self.accept.none("the way back had begun")?;
             context.ui.say("the way back had begun: finishing it");
             let drive = Drive { context, migration, kube, what: "rollback", again: "resume" };
             let failed = failure(&journal.entries());
             let why = failed.as_deref().map_or(Why::Asked, Why::Failed);
             return drive.run(async |runner| runner.restore(why, "resumed").await).await;
         }
+        let accepted = match (context::facts_before(&journal)?, context::plan_before(&migration, &journal)) {
+            (Some(facts), Some(plan)) => self.accept.entries(&kube, &migration, &plan, &facts).await?,
+            _ => self.accept.none("nothing of the migration has begun")?,
+        };
         let what = phase.to_string();
         let drive = Drive { context, migration, kube, what: &what, again: "resume" };
-        drive.run(async |runner| runner.forward(phase).await).await
+        let work = async |runner: &mut Runner| {
+            accept::journal(runner, accepted).await?;
+            runner.forward(phase).await
+        };
+        drive.run(work).await
     }
 }
 

@@ -2,7 +2,7 @@ use super::{context::Context, global::Which};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     script::{
-        self, HookOutcome, Verdict,
+        self, HookOutcome, ScriptVerdict, Verdict,
         dry::Dry,
         hooks::{HOOKS, Hook},
         live::Live,
@@ -13,7 +13,8 @@ use crate::{
         self,
         hook::{Ends, NoCalls, counting},
     },
-    term::{Page, Table},
+    term::{Page, Table, verify::table},
+    verify::{self, Code, Item},
 };
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -130,17 +131,28 @@ pub async fn once(
     script::run_hook(script, hook.name, script::facts(&world.migration), host, cancel, deadline).await
 }
 
+/// Each of a script's checks as an item of a comparison.
+pub fn items(outcome: &HookOutcome) -> Vec<Item> {
+    let item = |v: &ScriptVerdict| {
+        let (verdict, code) = match v.verdict {
+            Verdict::Pass => (verify::Verdict::Pass, Code::Equal),
+            Verdict::Inconclusive => (verify::Verdict::Inconclusive, Code::ScriptUnknown),
+            Verdict::Fail => (verify::Verdict::Fail, Code::ScriptDiffers),
+        };
+        let note = Some(v.detail.clone()).filter(|detail| !detail.is_empty());
+        Item { note, ..Item::new("-", "script", &v.name, verdict, code) }
+    };
+    outcome.verdicts.iter().map(item).collect()
+}
+
 fn outcome_page(hook: &Hook, outcome: &HookOutcome) -> Page {
-    let mut table = Table::new(&["RESULT", "CHECK", "DETAIL"]);
-    for verdict in &outcome.verdicts {
-        table.row([verdict.verdict.name(), &verdict.name, &verdict.detail]);
-    }
+    let items = items(outcome);
     let dry = if hook.changes { "dry: nothing was changed\n" } else { "" };
     let warnings: String = outcome.warnings.iter().map(|w| format!("warning: {w}\n")).collect();
     let value = if outcome.value.is_null() { String::new() } else { format!("returned {}\n", outcome.value) };
-    let verdicts = if outcome.verdicts.is_empty() { String::new() } else { table.render(0) };
+    let verdicts = if items.is_empty() { String::new() } else { table(items.iter()) };
     Page {
-        document: json!({ "hook": hook.name, "dry": hook.changes, "outcome": outcome }),
+        document: json!({ "hook": hook.name, "dry": hook.changes, "outcome": outcome, "script": items }),
         names: outcome.verdicts.iter().map(|v| v.name.clone()).collect(),
         text: format!("{verdicts}{warnings}{value}{dry}{}: {}\n", hook.name, outcome.verdict().name()),
     }

@@ -1,4 +1,5 @@
 use super::{
+    accept,
     context::{self, Context},
     global::Which,
     script,
@@ -7,15 +8,14 @@ use crate::{
     error::{Context as _, Error, Result},
     facts::{self, cnpg, zalando},
     postgres::Db,
-    script::{ScriptVerdict, hooks::Hook, live::Counting},
+    script::{hooks::Hook, live::Counting},
     spec::Strategy,
     step::World,
     steps::hook,
     strategy,
     term::verify::Verified,
-    verify::{self, Expectations, Item, Report, Verdict, What},
+    verify::{self, Code, Expectations, Item, Report, Verdict, What},
 };
-
 use std::time::Duration;
 
 /// Looks at ends that differ before they are called different.
@@ -48,13 +48,15 @@ pub struct Verify {
     /// Sessions on each end
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     jobs: u8,
+    #[command(flatten)]
+    accept: accept::Accept,
 }
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<()> {
         let look = async |world: &World| Ok((world.migration.name.clone(), self.look(world).await?));
         let (name, verified) = context.look(&self.which, look).await?;
-        let result = match verified.overall() {
+        let result = match verified.overall().0 {
             Verdict::Pass => Ok(()),
             Verdict::Inconclusive => Err(Error::check("not everything could be compared: inconclusive is no pass")),
             Verdict::Fail => Err(Error::check("the two ends differ")),
@@ -69,6 +71,7 @@ impl Verify {
             Some(facts) => facts,
             None => facts::gather(&world.kube, &world.migration).await?,
         };
+        let accepted = self.accept.acceptances(world, &facts).await?;
         let what = What {
             strict: self.strict_bytes,
             rows: self.rows,
@@ -101,6 +104,7 @@ impl Verify {
                 let again = self.compare(world, &database.name, what, &expected).await?;
                 report = witnessed(report, again);
             }
+            report.accept(&accepted);
             verified.databases.push(report);
         }
         if !self.no_script {
@@ -141,13 +145,13 @@ fn witnessed(before: Report, mut again: Report) -> Report {
             // Seen at one instant, rows that differ do so whatever moves; sequences belong to no transaction.
             _ if again.instant.is_some() && item.kind != "sequence" => {}
             _ if first.source != item.source => {
-                item.verdict = Verdict::Inconclusive;
+                (item.verdict, item.code) = (Verdict::Inconclusive, Code::BeingWritten);
                 item.note = Some("is being written to: can be compared at rest, as the cutover does".into());
             }
             _ => {}
         }
     }
-    again.overall = again.items.iter().map(|item| item.verdict).max().unwrap_or(Verdict::Inconclusive);
+    again.judge();
     again
 }
 
@@ -155,52 +159,16 @@ fn witnessed(before: Report, mut again: Report) -> Report {
 async fn scripted(world: &World) -> Result<Vec<Item>> {
     let (Some(script), Some(hook)) = (&world.migration.script, Hook::named("verify")) else { return Ok(Vec::new()) };
     let outcome = script::once(world, script, hook, LIMIT).await?;
-    let verdicts = outcome.map(|outcome| outcome.verdicts).unwrap_or_default();
-    let item = |v: ScriptVerdict| Item {
-        database: "-".into(),
-        kind: "script".into(),
-        name: v.name,
-        verdict: match v.verdict {
-            crate::script::Verdict::Pass => Verdict::Pass,
-            crate::script::Verdict::Inconclusive => Verdict::Inconclusive,
-            crate::script::Verdict::Fail => Verdict::Fail,
-        },
-        source: None,
-        target: None,
-        note: Some(v.detail).filter(|detail| !detail.is_empty()),
-        rows: Vec::new(),
-    };
-    Ok(verdicts.into_iter().map(item).collect())
+    Ok(outcome.map(|outcome| script::items(&outcome)).unwrap_or_default())
 }
 
 fn unseen(database: &str, why: String) -> Report {
-    one_item(database, "data", Verdict::Inconclusive, why)
+    let item = Item::new(database, "data", database, Verdict::Inconclusive, Code::EndUnreachable);
+    Report::of_one(Item { note: Some(why), ..item })
 }
 
 /// That the target had all of it was proved in the window.
 fn proved(database: &str, how: &str) -> Report {
-    one_item(database, "window", Verdict::Pass, how.into())
-}
-
-fn one_item(database: &str, kind: &str, verdict: Verdict, note: String) -> Report {
-    let item = Item {
-        database: database.into(),
-        kind: kind.into(),
-        name: database.into(),
-        verdict,
-        source: None,
-        target: None,
-        note: Some(note),
-        rows: Vec::new(),
-    };
-    Report {
-        database: database.into(),
-        items: vec![item],
-        overall: verdict,
-        source_lsn: "unknown".into(),
-        target_lsn: "unknown".into(),
-        instant: None,
-        seed: "none".into(),
-        at: jiff::Timestamp::now().to_string(),
-    }
+    let item = Item::new(database, "window", database, Verdict::Pass, Code::Proved);
+    Report::of_one(Item { note: Some(how.into()), ..item })
 }

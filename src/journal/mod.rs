@@ -6,7 +6,7 @@
 mod state;
 mod store;
 
-pub use state::{Record, Standing, State};
+pub use state::{Acceptance, Record, Standing, State};
 pub use store::{Journal, LABEL};
 
 use jiff::Timestamp;
@@ -110,6 +110,12 @@ pub enum What {
     ScriptReverted {
         step: String,
         call: u32,
+    },
+    /// Somebody lets a table pass the gates that could not be compared.
+    Accepted {
+        database: String,
+        /// Quoted, with its schema.
+        table: String,
     },
     OutageBegan,
     OutageEnded {

@@ -53,6 +53,25 @@ impl Record {
     };
 }
 
+/// Who let a table pass that could not be compared, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Acceptance {
+    pub database: String,
+    /// Quoted, with its schema.
+    pub table: String,
+    /// user@host/pid
+    pub by: String,
+    pub at: Timestamp,
+}
+
+impl Acceptance {
+    /// An acceptance is for one cutover: the next one, after a way back, asks anew.
+    pub fn of(entry: &Entry) -> Option<Acceptance> {
+        let What::Accepted { database, table } = &entry.what else { return None };
+        Some(Acceptance { database: database.clone(), table: table.clone(), by: entry.by.clone(), at: entry.at })
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct State {
     pub fingerprint: Option<Fingerprint>,
@@ -66,6 +85,8 @@ pub struct State {
     /// Milliseconds between the first app stopped and the last app seen ready.
     pub outage_millis: Option<u64>,
     pub restored: Option<String>,
+    /// For the cutover that is under way; gone with its way back.
+    pub accepted: Vec<Acceptance>,
     pub last: Option<Timestamp>,
     pub by: Option<String>,
 }
@@ -121,9 +142,11 @@ impl State {
             What::OutageEnded { millis } => self.outage_millis = Some(*millis),
             What::Restored { reason } => {
                 self.restored = Some(reason.clone());
+                self.accepted.clear();
                 self.began.remove(&Phase::Cutover.to_string());
                 self.ended.remove(&Phase::Cutover.to_string());
             }
+            What::Accepted { .. } => self.accepted.extend(Acceptance::of(entry)),
             What::Note { .. } => {}
             What::Started { step, .. }
             | What::Done { step, .. }

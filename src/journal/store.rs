@@ -60,6 +60,11 @@ struct Segment {
 }
 
 impl Journal {
+    /// Who writes: user@host/pid.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
     /// Reads the journal of a migration; empty when there is none.
     pub async fn read(kube: &Kube, name: &str) -> Result<Journal> {
         let found = kube.list(&CONFIG_MAP, &format!("{JOURNAL}={name}")).await.context("read the journal")?;

@@ -21,6 +21,13 @@ pub fn html(certificate: &Certificate) -> String {
     for (step, proof) in &c.proofs {
         let _ = writeln!(body, "<h3>{}</h3>{}", esc(step), value(proof));
     }
+    for a in &c.accepted {
+        let (table, database, by, at) = (esc(&a.table), esc(&a.database), esc(&a.by), esc(format!("{:.0}", a.at)));
+        let _ = writeln!(
+            body,
+            "<p>{table} of database {database} passed <strong>unproved</strong>: accepted by {by} at {at}.</p>"
+        );
+    }
     body.push_str(&steps(c));
     let _ =
         writeln!(body, "<h2>Facts at the beginning</h2><details><summary>show</summary>{}</details>", value(&c.facts));

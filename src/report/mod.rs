@@ -10,7 +10,7 @@ pub use html::html;
 pub use outage::{Part, split};
 
 use crate::{
-    journal::{Entry, Fingerprint, Phase, Standing, State, What},
+    journal::{Acceptance, Entry, Fingerprint, Phase, Standing, State, What},
     plan::Plan,
     spec::Migration,
 };
@@ -54,6 +54,8 @@ pub struct Certificate {
     pub steps: Vec<StepRow>,
     /// Step id -> what it proved.
     pub proofs: BTreeMap<String, Value>,
+    /// Tables that passed a gate unproved, and who let them.
+    pub accepted: Vec<Acceptance>,
     /// Everybody who ran a part of it: user@host/pid.
     pub by: Vec<String>,
     pub written: Timestamp,
@@ -111,6 +113,7 @@ pub fn certificate(migration: &Migration, plan: Option<&Plan>, entries: &[Entry]
             .filter(|id| state.step(id).standing == Standing::Done && !state.step(id).evidence.is_null())
             .map(|id| (id.to_string(), state.step(id).evidence.clone()))
             .collect(),
+        accepted: entries.iter().filter_map(Acceptance::of).collect(),
         by,
         written: Timestamp::now(),
         from: None,

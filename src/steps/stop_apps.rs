@@ -1,4 +1,4 @@
-//! Stops the apps, last to first, and returns when none of their pods is left.
+//! Stops the apps, last to first, and returns when nothing of them runs any more.
 //!
 //! The receipt holds every size, so undo starts what ran and leaves down what was down. A crash leaves some apps
 //! down; running the step again, or undoing it, goes by the receipt of the first time.
@@ -47,7 +47,7 @@ impl Step for StopApps {
         Description {
             title: "stop the apps".into(),
             details:
-                "scales them to 0 (where autoscalers idle), last to first, and waits until their pods are gone; undone by \
+                "scales them to 0 (where autoscalers idle), last to first, and waits until their pods have ended; undone by \
                  starting what ran"
                     .into(),
             objects: self.apps.clone(),
@@ -85,9 +85,8 @@ impl Step for StopApps {
         Ok(json!({ "sizes": futures::future::try_join_all(looks).await? }))
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        for app in world.migration.apps.iter().rev() {
-            workloads::resize(world, &app.workload, 0).await?;
-        }
+        let apps = world.migration.apps.iter().rev();
+        futures::future::try_join_all(apps.map(|app| workloads::resize(world, &app.workload, 0))).await?;
         let gone = world.migration.apps.iter().map(|app| workloads::wait_gone(world, app, self.limit));
         futures::future::try_join_all(gone).await?;
         Ok(Value::Null)

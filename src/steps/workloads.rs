@@ -9,6 +9,7 @@ use crate::{
     spec::{App, Workload, WorkloadKind},
     step::World,
 };
+use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -59,14 +60,36 @@ fn names(objects: &[Value]) -> String {
     names.join(", ")
 }
 
-/// Pods (of a CronJob: unfinished jobs) that a workload still has.
+/// Pods (of a CronJob: jobs) of a workload that may still run something.
 pub async fn remains(world: &World, workload: &Workload, object: &Value) -> Result<Vec<Value>> {
+    let (kind, labels) = parts(workload, object);
+    Ok(world.kube.list(kind, &labels).await?.into_iter().filter(|part| runs(part, workload)).collect())
+}
+
+/// What a workload is made of, and the labels that lead to it.
+fn parts(workload: &Workload, object: &Value) -> (&'static Kind, String) {
     match workload.kind {
-        WorkloadKind::CronJob => {
-            Ok(world.kube.list(&JOB, "").await?.into_iter().filter(|j| unfinished(j, workload)).collect())
-        }
-        _ => world.kube.list(&POD, &selector(object)).await,
+        WorkloadKind::CronJob => (&JOB, String::new()),
+        _ => (&POD, selector(object)),
     }
+}
+
+fn runs(part: &Value, workload: &Workload) -> bool {
+    match workload.kind {
+        WorkloadKind::CronJob => unfinished(part, workload),
+        _ => !ended(part),
+    }
+}
+
+/// A pod on its way out whose containers have all ended: nothing starts them again, and the object goes about a second
+/// later (the kubelet unmounts first).
+fn ended(pod: &Value) -> bool {
+    let list = |field: &str| pod["status"][field].as_array().cloned().unwrap_or_default();
+    let (sidecars, containers) = (list("initContainerStatuses"), list("containerStatuses"));
+    let over = |one: &Value| one["state"]["terminated"].is_object();
+    pod["metadata"]["deletionTimestamp"].is_string()
+        && !containers.is_empty()
+        && containers.iter().chain(&sidecars).all(over)
 }
 
 fn unfinished(job: &Value, cron: &Workload) -> bool {
@@ -81,14 +104,10 @@ fn unfinished(job: &Value, cron: &Workload) -> bool {
 /// Returns when nothing of the workload runs any more.
 pub async fn wait_gone(world: &World, app: &App, deadline: Duration) -> Result<()> {
     let workload = &app.workload;
-    let object = fetch(world, workload).await?;
+    let (kind, labels) = parts(workload, &fetch(world, workload).await?);
     let what = format!("{workload} to stop");
-    let (kind, labels, cron) = match workload.kind {
-        WorkloadKind::CronJob => (&JOB, String::new(), true),
-        _ => (&POD, selector(&object), false),
-    };
     let probe = |seen: &[Value]| {
-        let left: Vec<Value> = seen.iter().filter(|o| !cron || unfinished(o, workload)).cloned().collect();
+        let left: Vec<Value> = seen.iter().filter(|part| runs(part, workload)).cloned().collect();
         if left.is_empty() { Probe::Done } else { Probe::Pending(format!("still there: {}", names(&left))) }
     };
     world.kube.wait_all(kind, &labels, &what, deadline, &world.cancel, &world.events, probe).await.map(drop)
@@ -124,29 +143,46 @@ pub async fn wait_ready(world: &World, workload: &Workload, deadline: Duration) 
         .map(drop)
 }
 
-/// Brings apps back to their sizes, first to last, and returns when all of them are seen ready. An app that somebody
-/// has scaled meanwhile keeps that size; one that was down before us stays down.
+/// Brings apps back to their sizes, first to last, and returns when all of them are seen ready. One with `waitReady`
+/// holds up those after it. An app that somebody has scaled meanwhile keeps that size; one that was down before us
+/// stays down.
 pub async fn start(world: &World, sizes: &[Size], deadline: Duration) -> Result<()> {
-    let mut started = Vec::new();
-    for app in &world.migration.apps {
-        let Some(was) = sizes.iter().find(|s| s.workload == app.workload.to_string()) else { continue };
-        if was.size == 0 {
-            continue;
-        }
-        let now = size(&app.workload, &fetch(world, &app.workload).await?);
-        if now == 0 {
-            resize(world, &app.workload, was.size).await?;
-        } else if now != was.size {
-            world.events.warn(format!(
-                "{} has been scaled to {now} by somebody else (was {}); left so",
-                app.workload, was.size
-            ));
-        }
-        if app.wait_ready {
-            wait_ready(world, &app.workload, deadline).await?;
-        }
-        started.push(&app.workload);
+    let sized = |app: &App| sizes.iter().find(|s| s.workload == app.workload.to_string()).filter(|s| s.size > 0);
+    for group in world.migration.apps.split_inclusive(|app| app.wait_ready) {
+        let up = group.iter().filter_map(|app| Some((&app.workload, sized(app)?.size)));
+        try_join_all(up.map(|(workload, size)| restore(world, workload, size))).await?;
+        let awaited = group.iter().filter(|app| app.wait_ready && sized(app).is_some());
+        try_join_all(awaited.map(|app| wait_ready(world, &app.workload, deadline))).await?;
     }
-    futures::future::try_join_all(started.into_iter().map(|workload| wait_ready(world, workload, deadline))).await?;
+    let started = world.migration.apps.iter().filter(|app| sized(app).is_some());
+    try_join_all(started.map(|app| wait_ready(world, &app.workload, deadline))).await.map(drop)
+}
+
+async fn restore(world: &World, workload: &Workload, was: i64) -> Result<()> {
+    let now = size(workload, &fetch(world, workload).await?);
+    if now == 0 {
+        resize(world, workload, was).await?;
+    } else if now != was {
+        world.events.warn(format!("{workload} has been scaled to {now} by somebody else (was {was}); left so"));
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_ended_when_all_its_containers_have_and_it_is_being_deleted() {
+        let pod = |states: Value, leaving: bool| {
+            let deleted = if leaving { json!("2026-11-21T03:00:00Z") } else { Value::Null };
+            json!({"metadata": {"deletionTimestamp": deleted}, "status": {"containerStatuses": states}})
+        };
+        let (runs, over) = (json!({"state": {"running": {}}}), json!({"state": {"terminated": {"exitCode": 0}}}));
+        assert!(ended(&pod(json!([over, over]), true)));
+        assert!(!ended(&pod(json!([over, over]), false)), "it may be started again");
+        assert!(!ended(&pod(json!([over, runs]), true)));
+        assert!(!ended(&pod(json!([]), true)), "not known yet");
+        assert!(!ended(&pod(Value::Null, true)));
+    }
 }

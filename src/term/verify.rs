@@ -1,7 +1,7 @@
 //! What a comparison of both ends found: a report a database, and the script's own queries.
 
 use super::{Page, Table, paint};
-use crate::verify::{Item, Report, Verdict};
+use crate::verify::{Code, Item, Report, Verdict, worst};
 use console::Style;
 use serde::Serialize;
 use serde_json::json;
@@ -15,44 +15,29 @@ pub struct Verified {
 }
 
 impl Verified {
-    fn items(&self) -> impl Iterator<Item = &Item> {
+    fn items(&self) -> impl Iterator<Item = &Item> + Clone {
         self.databases.iter().flat_map(|report| &report.items).chain(&self.script)
     }
 
     /// The worst of all; inconclusive when nothing was looked at.
-    pub fn overall(&self) -> Verdict {
-        let of_databases = self.databases.iter().map(|report| report.overall);
-        of_databases.chain(self.script.iter().map(|item| item.verdict)).max().unwrap_or(Verdict::Inconclusive)
+    pub fn overall(&self) -> (Verdict, Code) {
+        worst(self.items())
     }
 
     /// Short of `all`, what passed and is not a table is only counted.
     pub fn page(&self, migration: &str, all: bool) -> Page {
-        let problems = self.items().filter(|item| item.verdict != Verdict::Pass);
+        let problems = self.items().filter(|item| item.counts_as() != Verdict::Pass);
+        let (result, code) = self.overall();
         Page {
-            document: json!({ "migration": migration, "result": self.overall(), "databases": self.databases, "script": self.script }),
+            document: json!({ "migration": migration, "result": result, "code": code, "databases": self.databases, "script": self.script }),
             names: problems.map(|item| item.name.clone()).collect(),
             text: self.text(all),
         }
     }
 
     fn text(&self, all: bool) -> String {
-        let mut table = Table::new(&["RESULT", "DATABASE", "WHAT", "NAME", "SOURCE", "TARGET", "NOTE"]);
-        let shown = |item: &&Item| {
-            all || item.verdict != Verdict::Pass || matches!(item.kind.as_str(), "rows" | "data" | "script")
-        };
-        for item in self.items().filter(shown) {
-            let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
-            table.row([
-                mark(item.verdict),
-                item.database.clone(),
-                item.kind.clone(),
-                item.name.clone(),
-                side(&item.source),
-                side(&item.target),
-                item.note.clone().unwrap_or_default(),
-            ]);
-        }
-        let mut text = table.render(0);
+        let shown = |item: &&Item| all || item.verdict != Verdict::Pass || item.is_table() || item.kind == "script";
+        let mut text = table(self.items().filter(shown));
         for item in self.items().filter(|item| !item.rows.is_empty()) {
             text.push_str(&format!("\n{} {}, the first rows that differ:\n", item.database, item.name));
             item.rows.iter().for_each(|row| text.push_str(&format!("  {row}\n")));
@@ -67,9 +52,32 @@ impl Verified {
                 report.instant.as_ref().map(|at| format!("; both at one instant, {at}")).unwrap_or_default()
             ));
         }
-        text.push_str(&format!("\nresult: {}\n", mark(self.overall())));
+        text.push_str(&format!("\nresult: {}\n", mark(self.overall().0)));
         text
     }
+}
+
+/// An item a line.
+pub fn table<'a>(items: impl Iterator<Item = &'a Item>) -> String {
+    let mut table = Table::new(&["RESULT", "DATABASE", "WHAT", "NAME", "SOURCE", "TARGET", "NOTE"]);
+    for item in items {
+        let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        table.row([
+            mark(item.verdict),
+            item.database.clone(),
+            item.kind.clone(),
+            item.name.clone(),
+            side(&item.source),
+            side(&item.target),
+            note(item),
+        ]);
+    }
+    table.render(0)
+}
+
+fn note(item: &Item) -> String {
+    let accepted = item.accepted.as_ref().map(|by| format!("accepted by {by}"));
+    accepted.into_iter().chain(item.note.clone()).collect::<Vec<_>>().join(": ")
 }
 
 fn mark(verdict: Verdict) -> String {

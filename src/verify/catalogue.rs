@@ -1,8 +1,9 @@
 //! The exhaustive catalogue diff: every fact a move must carry, by kind, from `postgres/sql/catalogue.sql`.
 
 use super::{
-    Expectations, Item, Majors, Verdict, item, paired,
+    Code, Expectations, Item, Majors, Unseen, Verdict, item, paired,
     side::{Answers, Side, text},
+    unlisted,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,7 +34,7 @@ const PASSWORD: &str = "role password";
 pub(crate) async fn look(
     side: &mut Side<'_>,
     majors: Majors,
-) -> BTreeMap<&'static str, Result<BTreeMap<String, String>, String>> {
+) -> BTreeMap<&'static str, Result<BTreeMap<String, String>, Unseen>> {
     let mut answers = BTreeMap::new();
     for kind in KINDS.iter() {
         let query = filled(&kind.query, side.major, majors);
@@ -134,12 +135,11 @@ pub(crate) fn compare(source: &Answers, target: &Answers, majors: Majors, expect
 }
 
 fn of_kind(kind: &str, source: &Answers, target: &Answers, majors: Majors, expectations: &Expectations) -> Vec<Item> {
-    let unasked = Err("not asked".to_owned());
+    let unasked = Err("not asked".into());
     let (ours, theirs) =
         (source.catalogue.get(kind).unwrap_or(&unasked), target.catalogue.get(kind).unwrap_or(&unasked));
     let (Ok(ours), Ok(theirs)) = (ours, theirs) else {
-        let failed = |side: &Result<_, String>| side.as_ref().err().cloned().map(Err);
-        return vec![item(kind, "all", failed(ours).as_ref(), failed(theirs).as_ref())];
+        return vec![unlisted(kind, "all", ours.as_ref().err(), theirs.as_ref().err())];
     };
     let mut items = Vec::new();
     let mut equal = 0;
@@ -151,9 +151,15 @@ fn of_kind(kind: &str, source: &Answers, target: &Answers, majors: Majors, expec
         let reason = expectations.of_fact(kind, id, s.map(String::as_str), t.map(String::as_str), majors.differ);
         let (s, t) = (s.map(|v| Ok(shown(kind, v))), t.map(|v| Ok(shown(kind, v))));
         let mut item = item(kind, id, s.as_ref(), t.as_ref());
-        // Two verifiers of one kind are shown alike and still differ.
-        item.verdict = if reason.is_some() { Verdict::Pass } else { Verdict::Fail };
-        item.note = reason.or((kind == PASSWORD).then(|| "the stored passwords differ".to_owned()));
+        match reason {
+            Some(reason) => item.explain(reason),
+            // Two verifiers of one kind are shown alike and still differ.
+            None if kind == PASSWORD => {
+                let note = Some("the stored passwords differ".to_owned());
+                (item.verdict, item.code, item.note) = (Verdict::Fail, Code::CatalogueDiffers, note);
+            }
+            None => {}
+        }
         items.push(item);
     }
     if equal > 0 {

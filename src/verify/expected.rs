@@ -9,12 +9,10 @@ pub struct Expectations {
     pub zalando_to_cnpg: bool,
     /// The target is a physical copy: unlogged tables are empty.
     pub unlogged_empty: bool,
-    /// The target was restored from a dump: materialised views were made anew.
+    /// The target was restored from a dump: materialised views were made anew, out of tables that may have gone on since.
     pub refreshed: bool,
     /// Roles whose password was set anew from its clear text, so that the verifiers differ.
     pub rehashed: Vec<String>,
-    /// Accepted by the user: `kind name`, as printed in the report.
-    pub accepted: Vec<String>,
 }
 
 /// Schemas of Spilo and of the operator's pooler.
@@ -27,10 +25,7 @@ impl Expectations {
     }
 
     /// Why an item may differ; None: it may not.
-    pub(crate) fn reason(&self, kind: &str, name: &str, source: Option<&str>, target: Option<&str>) -> Option<String> {
-        if self.accepted.iter().any(|a| a.strip_prefix(kind).map(str::trim_start) == Some(name)) {
-            return Some("accepted in the migration file".into());
-        }
+    pub(crate) fn reason(&self, name: &str, source: Option<&str>, target: Option<&str>) -> Option<String> {
         let spilo = self.zalando_to_cnpg && target.is_none() && source.is_some() && spilo_schema(name);
         spilo.then(|| "Spilo's own schema, left behind".into())
     }
@@ -44,7 +39,7 @@ impl Expectations {
         target: Option<&str>,
         majors_differ: bool,
     ) -> Option<String> {
-        if let Some(reason) = self.reason(kind, id, source, target) {
+        if let Some(reason) = self.reason(id, source, target) {
             return Some(reason);
         }
         if let Some(reason) = across_majors(kind, id, majors_differ) {

@@ -2,124 +2,34 @@
 //!
 //! What could not be looked at is inconclusive, never a pass; so is a report that looked at nothing.
 
+mod accept;
 mod catalogue;
 mod expected;
 mod hash;
 mod instant;
+mod item;
 mod rows;
 mod scan;
 mod sequences;
 mod side;
 mod tables;
+mod verdict;
+mod views;
 
 use crate::{
     error::{Context, Error, Result},
     postgres::Db,
 };
+pub use accept::tables_named;
 pub use expected::Expectations;
 use futures::future::BoxFuture;
 use hash::Hasher;
+pub use item::{Item, Report, worst};
 pub use rows::Difference;
-use serde::{Deserialize, Serialize};
 use side::{Seen, Side};
-use std::{collections::BTreeMap, fmt};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    Pass,
-    Inconclusive,
-    Fail,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Verdict::Pass => "PASS",
-            Verdict::Inconclusive => "INCONCLUSIVE",
-            Verdict::Fail => "FAIL",
-        })
-    }
-}
-
-/// One thing compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    pub database: String,
-    /// rows, data, sequence, or the catalogue's word: role, column, index ...
-    pub kind: String,
-    /// Quoted as in SQL: `public."Odd Name"`.
-    pub name: String,
-    pub verdict: Verdict,
-    /// What that side says; None: it is not there.
-    pub source: Option<String>,
-    pub target: Option<String>,
-    /// Why it passes although it differs, or why it could not be looked at.
-    pub note: Option<String>,
-    /// The first rows of a table that differ.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rows: Vec<Difference>,
-}
-
-/// Equal catalogue facts are not items of their own: one item a kind says how many there are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Report {
-    pub database: String,
-    pub items: Vec<Item>,
-    /// The worst of the items.
-    pub overall: Verdict,
-    /// WAL position of each side when its snapshot was taken (a standby: replayed).
-    pub source_lsn: String,
-    pub target_lsn: String,
-    /// Which transactions both snapshots see: `before transaction 4711`; what differs then is different. None: each side
-    /// was looked at a moment of its own. Sequences are no transaction's and are always seen as they stand.
-    #[serde(default)]
-    pub instant: Option<String>,
-    /// What made this run's hashes differ from others'. As text: JSON readers elsewhere would round it.
-    pub seed: String,
-    /// RFC 3339.
-    pub at: String,
-}
-
-impl Report {
-    /// Everything that is not a plain pass.
-    pub fn problems(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|i| i.verdict != Verdict::Pass)
-    }
-    /// `12 tables, 34567 rows equal` or the first problems, for one line.
-    pub fn summary(&self) -> String {
-        let tables = self.items.iter().filter(|i| matches!(i.kind.as_str(), "rows" | "data")).count();
-        let problems: Vec<String> = self.problems().take(3).map(Item::to_string).collect();
-        match (self.overall, problems.is_empty()) {
-            (Verdict::Pass, _) => format!("{}: {tables} tables and the catalogue are equal", self.database),
-            (verdict, true) => format!("{}: {verdict}: nothing was compared", self.database),
-            (verdict, false) => {
-                format!(
-                    "{}: {verdict}: {} of {}: {}",
-                    self.database,
-                    self.problems().count(),
-                    self.items.len(),
-                    problems.join("; ")
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ", self.kind, self.name)?;
-        match (&self.source, &self.target) {
-            (Some(s), Some(t)) => write!(f, "is {s} at the source, {t} at the target")?,
-            (Some(s), None) => write!(f, "is missing at the target ({s})")?,
-            (None, Some(t)) => write!(f, "is at the target only ({t})")?,
-            (None, None) => write!(f, "was not compared")?,
-        }
-        let rows = self.rows.iter().map(|row| format!("; {row}")).collect::<String>();
-        self.note.as_ref().map_or(Ok(()), |n| write!(f, ": {n}"))?;
-        f.write_str(&rows)
-    }
-}
+use std::collections::BTreeMap;
+use verdict::Unseen;
+pub use verdict::{Code, Verdict};
 
 /// How much of the data is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +65,9 @@ pub struct What {
     pub rows: usize,
     /// What is in them, too.
     pub values: bool,
+    /// Makes a materialised view that differs anew at the target, within a transaction that is rolled back: nobody else
+    /// may use it meanwhile.
+    pub refresh: bool,
 }
 
 impl What {
@@ -167,6 +80,7 @@ impl What {
             seed: new_seed(),
             rows: 0,
             values: false,
+            refresh: false,
         }
     }
 
@@ -192,12 +106,12 @@ pub async fn sessions<'a>(number: usize, open: impl Fn() -> BoxFuture<'a, Result
 /// error is returned only when a side does not let itself be looked at, at all.
 pub async fn compare(
     source: &mut [Db],
-    target: &mut [Db],
+    sessions: &mut [Db],
     database: &str,
     what: What,
     expectations: &Expectations,
 ) -> Result<Report> {
-    let (mut source, mut target, instant) = open(source, target).await?;
+    let (mut source, mut target, instant) = open(source, &mut *sessions).await?;
     for (side, name) in [(&source, "source"), (&target, "target")] {
         if side.database != database {
             return Err(Error::bug(format!("the {name} session is in database {}, not {database}", side.database)));
@@ -212,13 +126,17 @@ pub async fn compare(
     let copy = target.standby;
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
     tokio::join!(source.close(), target.close());
+    if let (true, Some(db)) = (what.refresh, sessions.first_mut()) {
+        views::make_anew(db, &theirs, &hasher, &mut items).await;
+    }
     items.extend(sequences::compare(&ours, &theirs, copy, expectations));
     items.extend(catalogue::compare(&ours, &theirs, both, expectations));
     items.iter_mut().for_each(|i| database.clone_into(&mut i.database));
+    let (overall, code) = worst(items.iter());
     Ok(Report {
         database: database.to_owned(),
-        // A report without items proves nothing.
-        overall: items.iter().map(|i| i.verdict).max().unwrap_or(Verdict::Inconclusive),
+        overall,
+        code,
         items,
         source_lsn,
         target_lsn,
@@ -258,29 +176,36 @@ pub(crate) struct Majors {
     pub differ: bool,
 }
 
-/// An item out of what both sides answered to the same question.
+/// An item out of what both sides answered to the same question; None: it is not there.
 pub(crate) fn item(kind: &str, name: &str, source: Option<&Seen>, target: Option<&Seen>) -> Item {
+    let unseen = |seen: Option<&Seen>| seen.and_then(|s| s.as_ref().err().cloned());
     let told = |seen: Option<&Seen>| seen.and_then(|s| s.as_ref().ok().cloned());
-    let failed: Vec<String> = [("source", source), ("target", target)]
-        .into_iter()
-        .filter_map(|(side, seen)| Some(format!("{side}: {}", seen?.as_ref().err()?)))
-        .collect();
-    let (source, target) = (told(source), told(target));
-    let verdict = match failed.is_empty() {
-        false => Verdict::Inconclusive,
-        true if source == target => Verdict::Pass,
-        true => Verdict::Fail,
+    let mut item = match (source, target) {
+        (Some(_), None) => Item::new("", kind, name, Verdict::Fail, Code::MissingAtTarget),
+        (None, Some(_)) => Item::new("", kind, name, Verdict::Fail, Code::MissingAtSource),
+        _ => unlisted(kind, name, unseen(source).as_ref(), unseen(target).as_ref()),
     };
-    let note = (!failed.is_empty()).then(|| failed.join("; "));
-    Item {
-        database: String::new(),
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        verdict,
-        source,
-        target,
-        note,
-        rows: Vec::new(),
+    (item.source, item.target) = (told(source), told(target));
+    if item.verdict == Verdict::Pass && item.source != item.target {
+        item.verdict = Verdict::Fail;
+        item.code = match kind {
+            "data" => Code::RowsDiffer,
+            "rows" => Code::CountDiffers,
+            "sequence" => Code::SequenceDiffers,
+            _ => Code::CatalogueDiffers,
+        };
+    }
+    item
+}
+
+/// The item of a question that was not answered on one side or on both; a pass where it was on both.
+pub(crate) fn unlisted(kind: &str, name: &str, source: Option<&Unseen>, target: Option<&Unseen>) -> Item {
+    let sides = [("source", source), ("target", target)];
+    let failed = sides.into_iter().filter_map(|(side, unseen)| Some(format!("{side}: {}", unseen?)));
+    let note = failed.collect::<Vec<_>>().join("; ");
+    match source.or(target) {
+        None => Item::new("", kind, name, Verdict::Pass, Code::Equal),
+        Some(first) => Item { note: Some(note), ..Item::new("", kind, name, Verdict::Inconclusive, first.code) },
     }
 }
 

@@ -4,7 +4,7 @@
 //! A table without a key is split by the hash of the whole row, which is then what a row is told from another by.
 
 use super::{
-    Item, Verdict, What,
+    Item, Unseen, Verdict, What,
     hash::{Column, Hasher},
     scan::Fingerprint,
     side::{Answers, Session, Side, number, text},
@@ -169,7 +169,7 @@ async fn differences(
     (source, ours): End<'_, '_, '_>,
     (target, theirs): End<'_, '_, '_>,
     what: What,
-) -> Result<Vec<Difference>, String> {
+) -> Result<Vec<Difference>, Unseen> {
     let mut at = Prefix::default();
     let buckets = loop {
         let (s, t) = (ours.buckets(&at), theirs.buckets(&at));
@@ -250,7 +250,7 @@ impl Found {
 
 type Values = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
-async fn read(session: &mut Session<'_>, reading: &Reading<'_>, hashes: &[i64]) -> Result<Values, String> {
+async fn read(session: &mut Session<'_>, reading: &Reading<'_>, hashes: &[i64]) -> Result<Values, Unseen> {
     if hashes.is_empty() {
         return Ok(Values::new());
     }

@@ -5,6 +5,7 @@
 //! a key), and the two need not be cut alike. A piece is sized by the time that the last one took, so that no query is long.
 
 use super::{
+    Unseen,
     hash::Hasher,
     side::{Session, Side, number},
     tables::Table,
@@ -38,7 +39,7 @@ impl Fingerprint {
     pub const COLUMNS: &str =
         "count(*) AS n, coalesce(sum((h >> 33)::int4), 0) AS high, coalesce(sum((h & 2147483647)::int4), 0) AS low";
 
-    pub fn read(row: &Row) -> Result<Fingerprint, String> {
+    pub fn read(row: &Row) -> Result<Fingerprint, Unseen> {
         match (number(row, "n"), number(row, "high"), number(row, "low")) {
             (Some(rows), Some(high), Some(low)) => Ok(Fingerprint { rows, high, low }),
             _ => Err("the answer is no fingerprint".into()),
@@ -59,7 +60,21 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-type Scanned = Result<Fingerprint, String>;
+type Scanned = Result<Fingerprint, Unseen>;
+
+/// `rows`: a WHERE clause over relation `r`, or nothing.
+pub(crate) fn query(table: &Table, rows: &str, hasher: Option<&Hasher>) -> String {
+    match hasher {
+        // OFFSET 0: else each sum would hash the row again.
+        Some(hasher) => format!(
+            "SELECT {} FROM (SELECT {} AS h FROM ONLY {} r{rows} OFFSET 0) s",
+            Fingerprint::COLUMNS,
+            hasher.row(&table.columns),
+            table.name
+        ),
+        None => format!("SELECT count(*) AS n, 0 AS high, 0 AS low FROM ONLY {} r{rows}", table.name),
+    }
+}
 
 /// The fingerprint of each table, or why there is none; without a hasher the rows are only counted.
 pub(crate) async fn fingerprints(side: &mut Side<'_>, tables: &[&Table], hasher: Option<&Hasher>) -> Vec<Scanned> {
@@ -70,7 +85,7 @@ pub(crate) async fn fingerprints(side: &mut Side<'_>, tables: &[&Table], hasher:
     while lock().left() && side.sessions.iter().any(|s| s.lost().is_none()) {
         join_all(side.sessions.iter_mut().map(|session| scan(session, &lock, hasher))).await;
     }
-    let why = side.leader().lost().unwrap_or("no answer").to_owned();
+    let why = side.leader().lost().cloned().unwrap_or_else(|| "no answer".into());
     let mut work = lock();
     while let Some(task) = work.next() {
         task.iter().for_each(|piece| work.done[piece.table] = Err(why.clone()));
@@ -175,19 +190,10 @@ impl<'t> Work<'t> {
             Some(Range { start, end: u64::MAX }) => format!(" WHERE r.ctid >= '({start},0)'"),
             Some(Range { start, end }) => format!(" WHERE r.ctid >= '({start},0)' AND r.ctid < '({end},0)'"),
         };
-        match hasher {
-            // OFFSET 0: else each sum would hash the row again.
-            Some(hasher) => format!(
-                "SELECT {} FROM (SELECT {} AS h FROM ONLY {} r{pages} OFFSET 0) s",
-                Fingerprint::COLUMNS,
-                hasher.row(&table.columns),
-                table.name
-            ),
-            None => format!("SELECT count(*) AS n, 0 AS high, 0 AS low FROM ONLY {} r{pages}", table.name),
-        }
+        query(table, &pages, hasher)
     }
 
-    fn took(&mut self, task: &[Piece], answers: Vec<Result<Row, String>>, time: Duration) {
+    fn took(&mut self, task: &[Piece], answers: Vec<Result<Row, Unseen>>, time: Duration) {
         for (piece, answer) in task.iter().zip(answers) {
             match (&mut self.done[piece.table], answer.and_then(|row| Fingerprint::read(&row))) {
                 (Ok(sum), Ok(part)) => sum.add(part),

@@ -1,8 +1,9 @@
 //! Where every sequence stands: last_value and is_called.
 
 use super::{
-    Expectations, Item, Verdict, item, paired,
+    Expectations, Item, Unseen, Verdict, item, paired,
     side::{Answers, Seen, Side, number, text},
+    unlisted,
 };
 use crate::postgres::{Ident, session::Row};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(crate) struct Sequence {
     logged: i64,
 }
 
-pub(crate) async fn look(side: &mut Side<'_>) -> Result<BTreeMap<String, Sequence>, String> {
+pub(crate) async fn look(side: &mut Side<'_>) -> Result<BTreeMap<String, Sequence>, Unseen> {
     let leader = side.leader();
     let rows = leader.ask(include_str!("../postgres/sql/sequences.sql")).await?;
     let name = |row: &Row| format!("{}.{}", Ident::new(text(row, "schema")), Ident::new(text(row, "name")));
@@ -27,7 +28,7 @@ pub(crate) async fn look(side: &mut Side<'_>) -> Result<BTreeMap<String, Sequenc
 }
 
 impl Sequence {
-    fn read(answer: Result<Row, String>, step: i64) -> Sequence {
+    fn read(answer: Result<Row, Unseen>, step: i64) -> Sequence {
         let value = |key: &str| answer.as_ref().ok().and_then(|row| number(row, key)).unwrap_or_default();
         let (last, ahead) = (value("last_value"), value("log_cnt"));
         let seen = answer
@@ -50,20 +51,17 @@ pub(crate) fn compare(source: &Answers, target: &Answers, copy: bool, expectatio
     let (ours, theirs) = match (&source.sequences, &target.sequences) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         (ours, theirs) => {
-            let failed = |side: &Result<_, String>| side.as_ref().err().cloned().map(Err);
-            return vec![item("sequence", "all sequences", failed(ours).as_ref(), failed(theirs).as_ref())];
+            return vec![unlisted("sequence", "all sequences", ours.as_ref().err(), theirs.as_ref().err())];
         }
     };
     let judged = |(name, s, t): (&String, Option<&Sequence>, Option<&Sequence>)| {
         let mut item = item("sequence", name, s.map(|s| &s.seen), t.map(|t| &t.seen));
         if item.verdict == Verdict::Fail {
-            item.note = match (s, t) {
+            let reason = match (s, t) {
                 (Some(s), Some(t)) if copy && s.logged_as(t) => Some("as far as the source has logged it".into()),
-                _ => expectations.reason("sequence", name, item.source.as_deref(), item.target.as_deref()),
+                _ => expectations.reason(name, item.source.as_deref(), item.target.as_deref()),
             };
-            if item.note.is_some() {
-                item.verdict = Verdict::Pass;
-            }
+            reason.into_iter().for_each(|reason| item.explain(reason));
         }
         item
     };

@@ -1,9 +1,8 @@
 //! One side of a comparison: sessions that share one snapshot, and questions that may fail one by one.
 
-use super::{Data, Majors, What, catalogue, hash::Hasher, sequences, tables};
+use super::{Data, Majors, Unseen, What, catalogue, hash::Hasher, sequences, tables};
 use crate::{
     error::{Context, Error, Result},
-    facts::redact::redact,
     postgres::{Db, Literal, session::Row},
 };
 use futures::future::try_join_all;
@@ -11,9 +10,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// An answer, or why there is none.
-pub(crate) type Seen = std::result::Result<String, String>;
+pub(crate) type Seen = std::result::Result<String, Unseen>;
 
-const SETTINGS: &str = include_str!("../postgres/sql/snapshot_settings.sql");
+pub(crate) const SETTINGS: &str = include_str!("../postgres/sql/snapshot_settings.sql");
 /// Questions put into one statement.
 const BATCH: usize = 100;
 
@@ -21,7 +20,7 @@ const BATCH: usize = 100;
 pub(crate) struct Session<'a> {
     db: &'a mut Db,
     /// Why no further question can be asked: the session is gone.
-    lost: Option<String>,
+    lost: Option<Unseen>,
 }
 
 pub(crate) struct Side<'a> {
@@ -37,10 +36,10 @@ pub(crate) struct Side<'a> {
 
 /// What a side answered. A kind that could not be listed at all is an Err.
 pub(crate) struct Answers {
-    pub tables: std::result::Result<BTreeMap<String, tables::Looked>, String>,
-    pub sequences: std::result::Result<BTreeMap<String, sequences::Sequence>, String>,
+    pub tables: std::result::Result<BTreeMap<String, tables::Looked>, Unseen>,
+    pub sequences: std::result::Result<BTreeMap<String, sequences::Sequence>, Unseen>,
     /// kind -> facts
-    pub catalogue: BTreeMap<&'static str, std::result::Result<BTreeMap<String, String>, String>>,
+    pub catalogue: BTreeMap<&'static str, std::result::Result<BTreeMap<String, String>, Unseen>>,
     /// How much was asked.
     pub what: What,
 }
@@ -122,25 +121,25 @@ async fn begin(db: &mut Db, then: &str) -> Result<()> {
 }
 
 impl Session<'_> {
-    pub fn lost(&self) -> Option<&str> {
-        self.lost.as_deref()
+    pub fn lost(&self) -> Option<&Unseen> {
+        self.lost.as_ref()
     }
 
     /// Rows, or why not. Going back to the savepoint repairs the snapshot after a failed query, and gives back the locks of
     /// every other: none is held from one question to the next.
-    pub async fn ask(&mut self, query: &str) -> std::result::Result<Vec<Row>, String> {
+    pub async fn ask(&mut self, query: &str) -> std::result::Result<Vec<Row>, Unseen> {
         if let Some(why) = &self.lost {
             return Err(why.clone());
         }
-        let answer = self.db.rows(query, &[]).await.map_err(|e| redact(&e.chain()));
+        let answer = self.db.rows(query, &[]).await.map_err(|e| Unseen::of(&e));
         if let Err(e) = self.db.run("ROLLBACK TO SAVEPOINT look").await.context("the session is lost") {
-            self.lost = Some(redact(&e.chain()));
+            self.lost = Some(Unseen::of(&e));
         }
         answer
     }
 
     /// Answers of one row each to questions of the same columns: many in one statement, one by one when that fails.
-    pub async fn each(&mut self, queries: &[String]) -> Vec<std::result::Result<Row, String>> {
+    pub async fn each(&mut self, queries: &[String]) -> Vec<std::result::Result<Row, Unseen>> {
         let mut answers = Vec::with_capacity(queries.len());
         for batch in queries.chunks(BATCH) {
             match self.together(batch).await {

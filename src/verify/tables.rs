@@ -1,11 +1,12 @@
 //! What holds rows, and whether both sides hold the same ones.
 
 use super::{
-    Expectations, Item, Verdict,
+    Code, Expectations, Item, Unseen, Verdict,
     hash::{Column, Hasher},
     item, paired,
     scan::{self, Fingerprint},
     side::{Answers, Seen, Side, text},
+    unlisted,
 };
 use crate::postgres::{Ident, session::Row};
 use serde::Deserialize;
@@ -29,7 +30,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    fn read(row: Row) -> Result<Table, String> {
+    fn read(row: Row) -> Result<Table, Unseen> {
         let name = format!("{}.{}", Ident::new(text(&row, "schema")), Ident::new(text(&row, "relation")));
         let table = Table::deserialize(Value::Object(row)).map_err(|e| format!("the list of tables: {e}"))?;
         Ok(Table { name, ..table })
@@ -42,7 +43,7 @@ impl Table {
 
 pub(crate) struct Looked {
     pub table: Table,
-    pub rows: Result<Fingerprint, String>,
+    pub rows: Result<Fingerprint, Unseen>,
 }
 
 impl Looked {
@@ -58,7 +59,7 @@ impl Looked {
 }
 
 /// With row security off, a policy that would hide rows is an error and not a smaller count.
-pub(crate) async fn look(side: &mut Side<'_>, hasher: Option<&Hasher>) -> Result<BTreeMap<String, Looked>, String> {
+pub(crate) async fn look(side: &mut Side<'_>, hasher: Option<&Hasher>) -> Result<BTreeMap<String, Looked>, Unseen> {
     let rows = side.leader().ask(include_str!("../postgres/sql/tables.sql")).await?;
     let tables = rows.into_iter().map(Table::read).collect::<Result<Vec<_>, _>>()?;
     let scanned = scan::fingerprints(side, &tables.iter().collect::<Vec<_>>(), hasher).await;
@@ -70,8 +71,7 @@ pub(crate) fn compare(source: &Answers, target: &Answers, expectations: &Expecta
     let (ours, theirs) = match (&source.tables, &target.tables) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         (ours, theirs) => {
-            let failed = |side: &Result<_, String>| side.as_ref().err().cloned().map(Err);
-            return vec![item(kind, "all tables", failed(ours).as_ref(), failed(theirs).as_ref())];
+            return vec![unlisted(kind, "all tables", ours.as_ref().err(), theirs.as_ref().err())];
         }
     };
     paired(ours, theirs).map(|(name, s, t)| judged(kind, name, s, t, expectations)).collect()
@@ -82,20 +82,23 @@ fn judged(kind: &str, name: &str, s: Option<&Looked>, t: Option<&Looked>, expect
     let mut item = item(kind, name, seen(s).as_ref(), seen(t).as_ref());
     let both = |is: fn(&Table) -> bool| s.is_some_and(|l| is(&l.table)) && t.is_some_and(|l| is(&l.table));
     if both(|table| table.foreign) {
+        item.code = Code::Elsewhere;
         item.note = Some("foreign table: its rows are elsewhere and were not looked at".into());
     } else if item.verdict == Verdict::Fail {
         let empty = t.is_some_and(|l| matches!(l.rows, Ok(Fingerprint { rows: 0, .. })));
-        item.note = match () {
-            () if expectations.unlogged_empty && both(|table| table.unlogged) && empty => {
-                Some("unlogged: a physical copy comes without its rows".to_owned())
-            }
-            () if expectations.refreshed && both(|table| table.materialised) => {
-                Some("materialised view: made anew at the target, out of the same tables".to_owned())
-            }
-            () => expectations.reason(&item.kind, &item.name, item.source.as_deref(), item.target.as_deref()),
-        };
-        if item.note.is_some() {
-            item.verdict = Verdict::Pass;
+        if expectations.unlogged_empty && both(|table| table.unlogged) && empty {
+            item.explain("unlogged: a physical copy comes without its rows".into());
+        } else if expectations.refreshed && both(|table| table.materialised && table.populated) {
+            (item.verdict, item.code) = (Verdict::Inconclusive, Code::Stale);
+            item.note = Some(
+                "was made anew at the target: the source's is older than its tables, or its definition gives other rows \
+                 each time; REFRESH MATERIALIZED VIEW at the source shows which"
+                    .into(),
+            );
+        } else {
+            let (source, target) = (item.source.as_deref(), item.target.as_deref());
+            let reason = expectations.reason(&item.name, source, target);
+            reason.into_iter().for_each(|reason| item.explain(reason));
         }
     }
     item

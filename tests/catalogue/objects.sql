@@ -44,6 +44,14 @@ CREATE STATISTICS shop.st ON name, kind FROM shop.customers;
 GRANT USAGE ON SCHEMA shop TO app_rw, readers;
 GRANT SELECT, INSERT ON shop.customers TO app_rw WITH GRANT OPTION;
 GRANT SELECT (name) ON shop.customers TO readers;
+-- An application that has lived for years has dropped columns, which a restore does not bring back.
+CREATE TABLE shop.aged (a int, gone text, b int, c int);
+ALTER TABLE shop.aged DROP COLUMN gone;
+CREATE TYPE shop.aged_pair AS (a int, gone text, b int);
+ALTER TYPE shop.aged_pair DROP ATTRIBUTE gone;
+CREATE TABLE shop.parent (a int);
+CREATE TABLE shop.child (own int) INHERITS (shop.parent);
+ALTER TABLE shop.parent ADD COLUMN late int;
 ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO readers;
 COMMENT ON COLUMN shop.customers.name IS 'her name';
 CREATE PUBLICATION cdc FOR TABLE shop.customers WITH (publish = 'insert');

@@ -5,6 +5,9 @@ mod support;
 #[path = "../lab/dump.rs"]
 mod dump;
 mod kills;
+mod miniflux;
 #[path = "../lab/replica.rs"]
 mod replica;
+mod rights;
+mod size;
 mod traps;

@@ -45,8 +45,17 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// None: no cluster was named.
+    /// Mastodon on a Zalando cluster, writing. None: no cluster was named.
     pub async fn up(setting: Setting) -> Option<Bench> {
+        let bench = Bench::empty().await?;
+        bench.world(setting.members.max(1)).await;
+        bench.files(&setting);
+        bench.app_writes().await;
+        Some(bench)
+    }
+
+    /// A namespace with nothing in it. None: no cluster was named.
+    pub async fn empty() -> Option<Bench> {
         let Ok(context) = std::env::var("PGMIGRATE_E2E_CONTEXT") else {
             eprintln!("skipped: PGMIGRATE_E2E_CONTEXT does not name a context (docs/real-cluster.md)");
             return None;
@@ -66,22 +75,29 @@ impl Bench {
             outage: Mutex::default(),
             _turn: turn,
         };
-        bench.world(setting.members.max(1)).await;
-        bench.files(&setting);
-        bench.app_writes().await;
+        bench.kubectl(&["create", "namespace", &bench.namespace], "").expect("a namespace");
         Some(bench)
+    }
+
+    /// `$VERSION$` stands for the major version of both ends.
+    pub fn apply(&self, objects: &str) {
+        let version = std::env::var("PGMIGRATE_E2E_VERSION").unwrap_or("17".into());
+        self.kubectl(&["apply", "-f", "-"], &objects.replace("$VERSION$", &version)).expect("applied");
+    }
+
+    pub async fn zalando_runs(&self, name: &str) {
+        let running = || self.object("postgresqls.acid.zalan.do", name)["status"]["PostgresClusterStatus"] == "Running";
+        self.until("the Zalando cluster runs", running).await;
+    }
+
+    pub fn image(&self, pod: &str) -> String {
+        self.object("pods", pod)["spec"]["containers"][0]["image"].as_str().expect("an image").to_owned()
     }
 
     /// A Zalando cluster with Mastodon's data, and the apps, which run in the image of the cluster itself (Python is there).
     async fn world(&self, members: u32) {
-        let version = std::env::var("PGMIGRATE_E2E_VERSION").unwrap_or("17".into());
-        self.kubectl(&["create", "namespace", &self.namespace], "").expect("a namespace");
-        let source =
-            include_str!("source.yaml").replace("$MEMBERS$", &members.to_string()).replace("$VERSION$", &version);
-        self.kubectl(&["apply", "-f", "-"], &source).expect("a Zalando cluster");
-        let running =
-            || self.object("postgresqls.acid.zalan.do", SOURCE)["status"]["PostgresClusterStatus"] == "Running";
-        self.until("the Zalando cluster runs", running).await;
+        self.apply(&include_str!("source.yaml").replace("$MEMBERS$", &members.to_string()));
+        self.zalando_runs(SOURCE).await;
         let login = format!("mastodon.{SOURCE}.credentials.postgresql.acid.zalan.do");
         let (user, password) = (self.password(&login, "username"), self.password(&login, "password"));
         let rows = include_str!("../../src/lab/world/mastodon.sql").replace("$ROWS$", "2000");
@@ -89,19 +105,17 @@ impl Bench {
         let psql =
             ["exec", "-i", SOURCE_POD, "--", "psql", "-U", "postgres", "-d", "mastodon", "-qv", "ON_ERROR_STOP=1"];
         self.kubectl(&psql, &load).expect("the data");
-        let pod: Value = self.object("pods", SOURCE_POD);
-        let image = pod["spec"]["containers"][0]["image"].as_str().expect("an image");
+        let image = &self.image(SOURCE_POD);
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mastodon-db-url"},
             "stringData": {"DB_USER": user, "DB_PASS": password}});
         let writer = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "writer"},
             "data": {"app.py": include_str!("app.py")}});
         for object in [secret, writer] {
-            self.kubectl(&["apply", "-f", "-"], &object.to_string()).expect("applied");
+            self.apply(&object.to_string());
         }
-        self.kubectl(&["apply", "-f", "-"], &include_str!("apps.yaml").replace("$IMAGE$", image)).expect("the apps");
+        self.apply(&include_str!("apps.yaml").replace("$IMAGE$", image));
         for (name, replicas, writes) in APPS {
-            let app = deployment(name, replicas, writes, image);
-            self.kubectl(&["apply", "-f", "-"], &app.to_string()).expect("an app");
+            self.apply(&deployment(name, replicas, writes, image).to_string());
         }
         let up =
             |name: &str, replicas: u32| self.object("deployments.apps", name)["status"]["readyReplicas"] == replicas;
@@ -109,13 +123,19 @@ impl Bench {
     }
 
     pub fn files(&self, setting: &Setting) {
-        let mut text =
-            setting.migration().replace("namespace: mastodon\n", &format!("namespace: {}\n", self.namespace));
-        if let Ok(image) = std::env::var("PGMIGRATE_E2E_IMAGE") {
-            text = text.replace("    cnpg:\n", &format!("    cnpg:\n      image: {image}\n"));
-        }
+        let text = self.at_home(&setting.migration(), "mastodon");
         std::fs::write(self.path().join("mastodon.yaml"), text).expect("a file");
         std::fs::write(self.path().join("mastodon.rhai"), setting.script_text()).expect("a file");
+    }
+
+    /// A migration file's text, for this namespace and the image that is here.
+    pub fn at_home(&self, text: &str, namespace: &str) -> String {
+        let from = format!("namespace: {namespace}\n");
+        let text = text.replace(&from, &format!("namespace: {}\n", self.namespace));
+        match std::env::var("PGMIGRATE_E2E_IMAGE") {
+            Ok(image) => text.replace("    cnpg:\n", &format!("    cnpg:\n      image: {image}\n")),
+            Err(_) => text,
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -238,8 +258,13 @@ impl Bench {
         let commits: Vec<u128> = self.ledger().commits.into_iter().filter(|at| *at >= marked).collect();
         let gap = commits.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
         let gap = Duration::from_nanos(gap as u64);
-        *self.outage.lock().expect("outage") = format!("{:.2} s", gap.as_secs_f64());
+        self.measured(gap);
         gap
+    }
+
+    /// What the scenario's line will say.
+    pub fn measured(&self, gap: Duration) {
+        *self.outage.lock().expect("outage") = format!("{:.2} s", gap.as_secs_f64());
     }
 
     /// Prints the scenario's line; the namespace goes when the bench does.
@@ -249,7 +274,7 @@ impl Bench {
         assert!(lost.is_empty() && twice.is_empty());
     }
 
-    fn line(&self, result: &str, rest: &str) {
+    pub fn line(&self, result: &str, rest: &str) {
         let outage = self.outage.lock().expect("outage").clone();
         let took = self.began.elapsed().as_secs();
         eprintln!("{:<60} {result:<7} {took:>4} s  gap {outage:<8} {rest}", self.scenario);

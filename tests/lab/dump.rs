@@ -89,3 +89,32 @@ async fn what_cannot_be_restored_is_found_by_the_rehearsal() {
     bench.on_source().await;
     bench.end().await;
 }
+
+/// Its rows are others each time: no comparison can pass it.
+const DICE: &str = "CREATE MATERIALIZED VIEW dice AS SELECT random() AS n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_compared_passes_the_gate_by_name_alone() {
+    let Some(bench) = Bench::up(Setting::dump()).await else { return };
+    bench.at_source(DICE).await;
+    let _ = bench.prepare().await;
+    let _ = bench.cutover().await.code(3).says("dice").says(r#"--accept-inconclusive '"mastodon"."public"."dice"'"#);
+    bench.on_source().await;
+    let journal = bench.object("configmaps", "pgmigrate-mastodon");
+    let cutover = "cutover mastodon --accept-one-way mastodon --accept-inconclusive";
+    let _ = bench
+        .run(&format!("{cutover} public.dice --accept-inconclusive public.dies"))
+        .await
+        .code(2)
+        .says("public.dies");
+    let _ = bench.run(&format!("{cutover} dice")).await.code(2).says("schema.table");
+    assert_eq!(bench.object("configmaps", "pgmigrate-mastodon"), journal);
+    let _ = bench.run(&format!("{cutover} Public.Dice")).await.code(0);
+    bench.on_target().await;
+    let _ = bench.run("report mastodon").await.code(0).says("passed unproved: accepted by");
+    let report = bench.run("report mastodon -o json").await.code(0).json();
+    assert_eq!(report["accepted"][0]["table"], r#""public"."dice""#);
+    assert!(report["accepted"][0]["by"].as_str().is_some_and(|by| by.contains('@')));
+    assert_eq!(report["proofs"]["verify"]["reports"][0]["code"], "accepted");
+    bench.end().await;
+}

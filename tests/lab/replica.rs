@@ -17,6 +17,8 @@ async fn a_whole_migration() {
         Some(3) => moving.says("being written to").never_says("FAIL"),
         _ => panic!("{moving}"),
     };
+    let accepting = "cutover mastodon --accept-one-way mastodon --accept-inconclusive public.accounts";
+    let _ = bench.run(accepting).await.code(2).says("nothing to accept");
     bench.mark();
     let cutover = bench.run("cutover mastodon --accept-one-way mastodon -v").await;
     let _ = cutover.code(0).says("outage").cheap();

@@ -117,3 +117,27 @@ async fn dump_is_taken_back_by_the_script() {
     bench.on_target().await;
     bench.end().await;
 }
+
+/// Of a Zalando cluster that nobody has begun to move.
+const LOOKS: &str = r#"
+fn verify(m) {
+    check("one", sql("source", "select 1 as n")[0].n == 1);
+    compare("accounts", "select count(*) as n from accounts");
+}
+fn health(m) { check("two", sql("source", "select 1 as n")[0].n == 2, "it is one"); }
+fn preflight(m) { check("rows", sql("source", "select count(*) as n from accounts")[0].n > 0); }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_run_while_nothing_is_being_migrated() {
+    let Some(bench) = Bench::up(Setting::default().own_script(LOOKS)).await else { return };
+    let looked = bench.run("script run mastodon verify -o json").await.code(3).json();
+    let verdicts = |n: usize| (looked["script"][n]["verdict"].clone(), looked["script"][n]["code"].clone());
+    assert_eq!(verdicts(0), ("pass".into(), "equal".into()), "{looked}");
+    assert_eq!(verdicts(1), ("inconclusive".into(), "script-unknown".into()), "{looked}");
+    let _ = bench.run("script run mastodon verify").await.code(3).says("RESULT").says("INCONCLUSIVE   -");
+    let _ = bench.run("script run mastodon health").await.code(3).says("FAIL").says("it is one");
+    let _ = bench.run("script run mastodon preflight").await.code(0).says("PASS");
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    bench.end().await;
+}

@@ -75,10 +75,12 @@ async fn a_role_that_may_not_see_gets_no_pass(pair: &Pair) {
     }
     let [source, target] = ends.as_mut_slice() else { unreachable!("two ends") };
     let report = verify::compare(source, target, "app", DATA, &Expectations::default()).await.expect("a comparison");
-    for (name, why) in [(r#""public"."policed""#, "row-level security"), (r#""public"."closed""#, "permission denied")]
-    {
+    for (name, why, code) in [
+        (r#""public"."policed""#, "row-level security", Code::RlsHidden),
+        (r#""public"."closed""#, "permission denied", Code::QueryFailed),
+    ] {
         let item = found(&report, name);
-        assert_eq!(item.verdict, Verdict::Inconclusive);
+        assert_eq!((item.verdict, item.code), (Verdict::Inconclusive, code));
         assert!(item.note.as_ref().is_some_and(|note| note.contains(why)), "{item}");
     }
 }

@@ -1,5 +1,6 @@
 //! What could not be looked at is inconclusive, and what was cut off is gone on with.
 use super::*;
+use pgmigrate::journal::Acceptance;
 use std::time::Duration;
 
 const TABLES: &str = "
@@ -39,4 +40,52 @@ async fn a_cut_session_is_gone_on_for_and_a_cancelled_query_is_said() {
     let item = found(&report, r#""public"."broken""#);
     assert_eq!((report.overall, item.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
     assert_eq!(report.problems().count(), 1, "{:#?}", report.problems().collect::<Vec<_>>());
+}
+
+const VIEWS: &str = "
+CREATE TABLE base (v int); INSERT INTO base VALUES (1);
+CREATE MATERIALIZED VIEW sums AS SELECT sum(v) FROM base;
+CREATE MATERIALIZED VIEW old AS SELECT sum(v) + 1 FROM base; UPDATE base SET v = 5;
+CREATE MATERIALIZED VIEW dice AS SELECT random() AS n; REFRESH MATERIALIZED VIEW sums;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_materialised_view_passes_when_its_definition_says_so_or_somebody_does() {
+    let Some(pair) = Pair::start().await else { return };
+    pair.source.sql("postgres", "CREATE DATABASE app").await;
+    pair.source.sql("app", VIEWS).await;
+    pair.restore("app").await;
+    // Out of other rows than the table has by now.
+    pair.target.sql("app", "UPDATE base SET v = 6; REFRESH MATERIALIZED VIEW sums; UPDATE base SET v = 5").await;
+    let mut report = pair.compare("app", DATA).await;
+    assert_eq!((report.overall, report.code), (Verdict::Inconclusive, Code::Stale));
+    let codes = |report: &Report| ["base", "old", "sums", "dice"].map(|n| found(report, &quoted(n)).code);
+    assert_eq!(codes(&report), [Code::Equal, Code::Explained, Code::Stale, Code::Stale]);
+
+    let accepted = |name: &str| Acceptance {
+        database: "app".into(),
+        table: quoted(name),
+        by: "me".into(),
+        at: "2026-01-01T00:00:00Z".parse().expect("a time"),
+    };
+    report.accept(&[accepted("dice")]);
+    assert_eq!(report.overall, Verdict::Inconclusive);
+    report.accept(&[accepted("dice"), accepted("sums")]);
+    assert_eq!((report.overall, report.code), (Verdict::Pass, Code::Accepted));
+    assert!(report.summary().contains("accepted unproved"), "{}", report.summary());
+
+    // The refresh was rolled back: it is as wrong as before. What differs is accepted by nobody.
+    pair.target.sql("app", "UPDATE base SET v = 7").await;
+    let mut report = pair.compare("app", DATA).await;
+    assert_eq!(found(&report, &quoted("sums")).code, Code::Stale);
+    report.accept(&["base", "dice", "sums", "old"].map(accepted));
+    assert_eq!((report.overall, report.code), (Verdict::Fail, Code::RowsDiffer));
+    assert_eq!(report.problems().map(|item| item.name.clone()).collect::<Vec<_>>(), [quoted("base")]);
+
+    pair.target.sql("app", "UPDATE base SET v = 5; REFRESH MATERIALIZED VIEW sums; DROP MATERIALIZED VIEW dice").await;
+    let report = pair.compare("app", DATA).await;
+    assert_eq!((found(&report, &quoted("sums")).code, report.code), (Code::Equal, Code::MissingAtTarget));
+}
+
+fn quoted(name: &str) -> String {
+    format!(r#""public"."{name}""#)
 }

@@ -11,7 +11,7 @@ mod random;
 use pair::{Running, directory};
 use pgmigrate::{
     postgres::Db,
-    verify::{self, Data, Difference, Expectations, Item, Report, Verdict, What},
+    verify::{self, Code, Data, Difference, Expectations, Item, Report, Verdict, What},
 };
 
 /// Sessions on each side.
@@ -24,6 +24,7 @@ const DATA: What = What {
     seed: 7,
     rows: 5,
     values: false,
+    refresh: true,
 };
 
 /// Two servers, or None where there is no PostgreSQL.

@@ -129,6 +129,13 @@ async fn each_is_found_and_located() {
         let report = pair.compare("postgres", DATA).await;
         let item = found(&report, name);
         assert_eq!(item.verdict, Verdict::Fail, "{change}");
+        let code = match name {
+            r#""public"."s""# => Code::SequenceDiffers,
+            r#""public"."extra""# => Code::MissingAtSource,
+            _ if item.target.is_none() => Code::MissingAtTarget,
+            _ => Code::RowsDiffer,
+        };
+        assert_eq!(item.code, code, "{change}");
         let told = told(&item.rows);
         assert_eq!(told.len(), rows.len(), "{change}: {told:#?}");
         for row in rows {

@@ -61,9 +61,13 @@ SELECT c.oid::regclass::text AS id,
               {acl; relacl; CASE relkind WHEN 'S' THEN 's' ELSE 'r' END; relowner}) AS value
 FROM pg_class c WHERE relkind IN ('r','p','v','m','f','S') AND {ours; relnamespace} AND {no member; pg_class; c.oid}
 
+-- Positions are counted without the columns that were dropped: a restored table has none of those. A child's own columns
+-- stand behind all its parents' after a restore: where they stood before is not kept by any dump.
 -- kind: column
-SELECT attrelid::regclass||'.'||attnum||'.'||quote_ident(attname) AS id,
-       format('%s notnull=%s identity=%s generated=%s collation=%s statistics=%s storage=%s default=%s acl=%s{since 14;  compression=%s}',
+SELECT attrelid::regclass||'.'||quote_ident(attname) AS id,
+       format('%s %s notnull=%s identity=%s generated=%s collation=%s statistics=%s storage=%s default=%s acl=%s{since 14;  compression=%s}',
+              CASE WHEN NOT relispartition AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = attrelid) THEN 'inherits'
+                   ELSE 'position='||row_number() OVER (PARTITION BY attrelid ORDER BY attnum) END,
               format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, nullif(attcollation, 0)::regcollation,
               nullif(attstattarget, -1), attstorage, {def; pg_get_expr(adbin, adrelid)},
               (SELECT string_agg(coalesce(nullif(grantee::regrole::text, '-'), 'PUBLIC')||'='||privilege_type||CASE WHEN is_grantable THEN '*' ELSE '' END||'/'||grantor::regrole,
@@ -128,7 +132,8 @@ FROM pg_type t WHERE typtype IN ('d','e','c','r','b') AND typelem = 0 AND (typre
   AND {ours; typnamespace} AND {no member; pg_type; t.oid}
 
 -- kind: composite type column
-SELECT attrelid::regclass||'.'||quote_ident(attname) AS id, attnum||' '||format_type(atttypid, atttypmod) AS value
+SELECT attrelid::regclass||'.'||quote_ident(attname) AS id,
+       row_number() OVER (PARTITION BY attrelid ORDER BY attnum)||' '||format_type(atttypid, atttypmod) AS value
 FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relkind = 'c' AND attnum > 0 AND NOT attisdropped AND {ours; relnamespace} AND {no member; pg_class; c.oid}
 
 -- kind: operator
