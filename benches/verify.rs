@@ -54,7 +54,7 @@ impl Ends {
         let (mut source, mut target) = ([self.source.open(database).await], [self.target.open(database).await]);
         let began = Instant::now();
         // Each server has its own superuser password.
-        let expected = Expectations { accepted: vec!["role password postgres".into()], ..Expectations::default() };
+        let expected = Expectations { rehashed: vec!["postgres".into()], ..Expectations::default() };
         let report = verify::compare(&mut source, &mut target, database, what, &expected).await.expect("a comparison");
         assert_eq!(report.overall, Verdict::Pass, "{:#?}", report.problems().collect::<Vec<_>>());
         began.elapsed()

@@ -1,6 +1,10 @@
 //! Everything that the checks judge, looked at once: Kubernetes, Patroni and SQL side by side, each with a deadline.
 
-use super::permissions::{self, Missing};
+use super::{
+    Choice,
+    contents::Contents,
+    permissions::{self, Missing},
+};
 use crate::{
     error::{Error, Result},
     facts::{
@@ -54,6 +58,8 @@ pub struct Looks {
     pub store: Option<Result<Option<Value>>>,
     /// In the order of the file's.
     pub connections: Vec<Result<Option<Value>>>,
+    /// What the target's image says itself; None: it was not asked.
+    pub contents: Option<Result<Contents>>,
 }
 
 /// What was asked over SQL.
@@ -85,6 +91,9 @@ impl Looks {
     pub fn schemas(&self) -> Result<&[Schema], &Error> {
         Ok(&self.sql()?.schemas)
     }
+    pub fn contents(&self) -> Result<Option<&Contents>, &Error> {
+        self.contents.as_ref().map(Result::as_ref).transpose()
+    }
     pub fn namespace(&self) -> &str {
         &self.migration.namespace
     }
@@ -111,8 +120,45 @@ async fn list(kube: &Kube, kind: &Kind) -> Result<Vec<Value>> {
     within(kind.plural, kube.list(kind, "")).await
 }
 
-/// Looks at everything; an error only where nothing at all can be looked at.
-pub async fn gather(world: &World) -> Result<Looks> {
+fn blind<T>() -> Result<T> {
+    Err(Error::failed("not looked at"))
+}
+
+/// What a choice of permissions alone needs.
+async fn permissions_alone(world: &World) -> Result<Looks> {
+    let state = world.journal.state();
+    Ok(Looks {
+        migration: world.migration.clone(),
+        begun: state.fingerprint.is_some(),
+        prepared: state.has_ended(Phase::Prepare),
+        permissions: Ok(permissions::missing(&world.kube).await?),
+        source: blind(),
+        facts: blind(),
+        sql: blind(),
+        inside: blind(),
+        standby: blind(),
+        owner: blind(),
+        workloads: blind(),
+        consumers: Vec::new(),
+        pods: blind(),
+        services: blind(),
+        claims: blind(),
+        jobs: blind(),
+        quotas: blind(),
+        limits: blind(),
+        policies: blind(),
+        classes: blind(),
+        store: None,
+        connections: Vec::new(),
+        contents: None,
+    })
+}
+
+/// Looks at everything that is asked for; an error only where nothing at all can be looked at.
+pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
+    if choice.is_of_permissions() {
+        return permissions_alone(world).await;
+    }
     let (kube, migration) = (&world.kube, &world.migration);
     let state = world.journal.state();
     let around = async {
@@ -164,6 +210,7 @@ pub async fn gather(world: &World) -> Result<Looks> {
         classes,
         store,
         connections,
+        contents: None,
     })
 }
 

@@ -7,6 +7,7 @@ mod backups;
 mod capacity;
 mod connections;
 mod connectivity;
+mod contents;
 mod extensions;
 mod hba;
 mod image;
@@ -24,8 +25,9 @@ mod source;
 mod tests;
 mod versions;
 
+pub use contents::ask;
 pub use look::{Looks, gather};
-pub use permissions::{Need, Rule, rules};
+pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -221,6 +223,12 @@ impl Choice {
             }
         }
         Ok(())
+    }
+
+    /// No other look is needed.
+    fn is_of_permissions(&self) -> bool {
+        let mut all = CATALOGUE.iter().flat_map(|group| group.checks.iter().map(move |check| (group.name, check.id)));
+        all.all(|(group, id)| group == "permissions" || !self.takes(group, id))
     }
 
     fn takes(&self, group: &str, id: &str) -> bool {

@@ -41,12 +41,14 @@ static RULES: &[Rule] = &[
     rule("", "pods", &["delete"], Change),
     rule("", "pods/exec", &["get", "create"], Look),
     rule("", "pods/portforward", &["get", "create"], Look),
-    rule("", "pods/log", &["get"], Change),
+    rule("", "pods/log", &["get"], Look),
+    rule("", "pods/proxy", &["get"], Look),
     rule("", "secrets", &["get", "list"], Look),
     rule("", "secrets", &["create", "patch", "delete"], Change),
     rule("", "configmaps", &["get", "list"], Look),
     rule("", "configmaps", &["create", "update", "patch", "delete"], Change),
     rule("", "services", &["get", "list"], Look),
+    rule("", "services/proxy", &["get"], Look),
     rule("", "endpoints", &["get", "list", "watch"], Change),
     rule("", "persistentvolumeclaims", &["get", "list"], Look),
     rule("", "persistentvolumeclaims", &["watch"], Change),
@@ -60,15 +62,15 @@ static RULES: &[Rule] = &[
     rule("batch", "cronjobs", &["get", "list"], Look),
     rule("batch", "cronjobs", &["watch", "patch"], Change),
     rule("batch", "jobs", &["get", "list"], Look),
-    rule("batch", "jobs", &["watch"], Change),
+    rule("batch", "jobs", &["watch", "create", "delete"], Change),
     rule("autoscaling", "horizontalpodautoscalers", &["get", "list"], Look),
-    rule("coordination.k8s.io", "leases", &["get"], Look),
+    rule("coordination.k8s.io", "leases", &["get", "list"], Look),
     rule("coordination.k8s.io", "leases", &["create", "update", "delete"], Lock),
     rule("acid.zalan.do", "postgresqls", &["get", "list"], Look),
     rule("acid.zalan.do", "postgresqls", &["patch"], Change),
     rule("postgresql.cnpg.io", "clusters", &["get", "list"], Look),
     rule("postgresql.cnpg.io", "clusters", &["watch", "create", "patch", "delete"], Change),
-    rule("barmancloud.cnpg.io", "objectstores", &["get"], Look),
+    rule("barmancloud.cnpg.io", "objectstores", &["get", "list"], Look),
     rule("postgresql.cnpg.io", "poolers", &["get"], Look),
     rule("postgresql.cnpg.io", "poolers", &["create", "patch", "delete"], Change),
     rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"], Change),
@@ -84,7 +86,7 @@ pub struct Missing {
 
 /// One question for all rules; what its answer does not hold is asked for by itself, as the answer may be incomplete
 /// (authorizers other than RBAC need not list their rules).
-pub(super) async fn missing(kube: &Kube) -> Result<Vec<Missing>> {
+pub async fn missing(kube: &Kube) -> Result<Vec<Missing>> {
     let granted = kube.granted().await?;
     let asked = RULES.iter().flat_map(|rule| rule.verbs.iter().map(move |verb| Missing { rule, verb }));
     let doubtful = asked.filter(|m| !granted.iter().any(|g| g.covers(m.verb, m.rule.group, m.rule.resource)));
@@ -99,15 +101,26 @@ fn permissions(looks: &Looks) -> Judged<'_> {
     if missing.is_empty() {
         return Ok(pass(format!("{} rules", RULES.len())));
     }
+    Ok(fail(refused(missing, looks.namespace()), wanted(missing)))
+}
+
+/// A rule with the verbs of it that are missing.
+fn by_rule(missing: &[Missing]) -> Vec<(&'static Rule, String)> {
+    let verbs = |rule| missing.iter().filter(|m| std::ptr::eq(m.rule, rule)).map(|m| m.verb).collect::<Vec<_>>();
+    RULES.iter().map(|rule| (rule, verbs(rule).join(", "))).filter(|(_, verbs)| !verbs.is_empty()).collect()
+}
+
+/// `in shop you may not: watch pods`
+pub fn refused(missing: &[Missing], namespace: &str) -> String {
+    let seen: Vec<String> = by_rule(missing).iter().map(|(rule, verbs)| format!("{verbs} {}", rule.resource)).collect();
+    format!("in {namespace} you may not: {}", seen.join("; "))
+}
+
+/// The missing rules as YAML.
+pub fn wanted(missing: &[Missing]) -> String {
     let mut yaml = String::from("add to the Role (kubectl pgmigrate rbac prints the whole of it):");
-    let mut seen: Vec<String> = Vec::new();
-    for rule in RULES {
-        let verbs: Vec<&str> = missing.iter().filter(|m| std::ptr::eq(m.rule, rule)).map(|m| m.verb).collect();
-        if !verbs.is_empty() {
-            let (group, resource, verbs) = (rule.group, rule.resource, verbs.join(", "));
-            seen.push(format!("{verbs} {resource}"));
-            yaml.push_str(&format!("\n- {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{verbs}]}}"));
-        }
+    for (Rule { group, resource, .. }, verbs) in by_rule(missing) {
+        yaml.push_str(&format!("\n- {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{verbs}]}}"));
     }
-    Ok(fail(format!("in {} you may not: {}", looks.namespace(), seen.join("; ")), yaml))
+    yaml
 }

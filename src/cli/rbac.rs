@@ -16,11 +16,13 @@ pub struct Rbac {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Verb {
     List,
+    Init,
     Check,
     Plan,
     Status,
     Verify,
     Report,
+    Script,
     Unlock,
     Prepare,
     Cutover,
@@ -32,7 +34,8 @@ enum Verb {
 impl Verb {
     fn takes(self, need: Need) -> bool {
         match self {
-            Verb::List | Verb::Check | Verb::Plan | Verb::Status | Verb::Verify | Verb::Report => need == Need::Look,
+            Verb::List | Verb::Init | Verb::Check | Verb::Plan => need == Need::Look,
+            Verb::Status | Verb::Verify | Verb::Report | Verb::Script => need == Need::Look,
             Verb::Unlock => need != Need::Change,
             Verb::Prepare | Verb::Cutover | Verb::Rollback | Verb::Resume | Verb::Finalize => true,
         }

@@ -8,4 +8,6 @@ mod kills;
 mod miniflux;
 #[path = "../lab/replica.rs"]
 mod replica;
+mod rights;
+mod size;
 mod traps;

@@ -89,3 +89,38 @@ async fn a_client_sits_on_the_target() {
     bench.on_target().await;
     bench.end().await;
 }
+
+/// Past the point of no return there is only the way forward: the runner waits for the API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_restarts_after_the_promotion() {
+    let Ok(restart) = std::env::var("PGMIGRATE_E2E_RESTART_API") else {
+        return eprintln!("skipped: PGMIGRATE_E2E_RESTART_API has no command that does it (docs/real-cluster.md)");
+    };
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let _ = bench.prepare().await;
+    bench.mark();
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun("promote").await;
+    let restarted = std::process::Command::new("sh").args(["-c", &restart]).status();
+    assert!(restarted.is_ok_and(|status| status.success()), "{restart}");
+    let _ = cutover.wait().await.code(0);
+    bench.on_target().await;
+    bench.longest_gap();
+    bench.end().await;
+}
+
+/// A new operator looks at every cluster when it starts: the fence of a detached one stays as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zalando_operator_restarts_behind_the_fence() {
+    let Some(bench) = Bench::up(Setting::dump()).await else { return };
+    let _ = bench.prepare().await;
+    bench.mark();
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun("fence-source").await;
+    let operator = ["delete", "pod", "-A", "-l", "name=postgres-operator", "--force", "--grace-period=0"];
+    bench.kubectl(&operator, "").expect("deleted");
+    let _ = cutover.wait().await.code(0);
+    bench.on_target().await;
+    bench.longest_gap();
+    bench.end().await;
+}
