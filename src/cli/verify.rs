@@ -39,6 +39,9 @@ pub struct Verify {
     /// Compare bytes, not values: the scale of numbers (1.0 and 1.00), 0 and -0; slower
     #[arg(long)]
     strict_bytes: bool,
+    /// For auditors: a SHA-256 of each row's text, which anybody can recompute in SQL; several times slower
+    #[arg(long, conflicts_with_all = ["counts", "strict_bytes"])]
+    sha256: bool,
     /// Rows to name in each table that differs, by their primary keys
     #[arg(long, value_name = "N", default_value_t = 5)]
     rows: usize,
@@ -77,6 +80,7 @@ impl Verify {
         let accepted = self.accept.acceptances(world, &facts).await?;
         let what = What {
             strict: self.strict_bytes,
+            sha256: self.sha256,
             rows: self.rows,
             values: self.show_values,
             ..if self.counts { What::counts() } else { What::all() }

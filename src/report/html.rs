@@ -47,8 +47,8 @@ svg{width:100%;height:auto}code{font-size:.9em;word-break:break-all}@media print
 
 fn ends(c: &Certificate) -> Vec<(&'static str, String)> {
     let mut rows = vec![
-        ("From", format!("Zalando cluster {}", c.source)),
-        ("To", format!("CloudNativePG cluster {}", c.target)),
+        ("From", format!("Zalando cluster {}, PostgreSQL {}", c.source, version(&c.source_version))),
+        ("To", format!("CloudNativePG cluster {}, PostgreSQL {}", c.target, version(&c.target_version))),
         ("Namespace", c.namespace.clone()),
         ("Strategy", c.strategy.clone()),
     ];
@@ -77,6 +77,10 @@ fn ends(c: &Certificate) -> Vec<(&'static str, String)> {
         rows.push(("Journal read from", from.clone()));
     }
     rows
+}
+
+fn version(seen: &Option<String>) -> &str {
+    seen.as_deref().unwrap_or("(version not seen)")
 }
 
 fn pairs(title: &str, rows: &[(&str, String)]) -> String {

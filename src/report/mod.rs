@@ -20,7 +20,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The steps whose evidence is the proof of the promises (PRODUCT.md, section 2).
-const PROOFS: [&str; 12] = [
+const PROOFS: [&str; 14] = [
+    "gate",
     "import",
     "repair-import",
     "prove-quiet",
@@ -29,6 +30,7 @@ const PROOFS: [&str; 12] = [
     "promote",
     "settle",
     "prove-login",
+    "prove-pooler",
     "start-apps",
     "script-health",
     "script-verify",
@@ -44,6 +46,9 @@ pub struct Certificate {
     pub source: String,
     pub target: String,
     pub databases: Vec<String>,
+    /// PostgreSQL's, where they were seen.
+    pub source_version: Option<String>,
+    pub target_version: Option<String>,
     /// "done", "in progress", "taken back": what the journal says now.
     pub result: &'static str,
     pub fingerprint: Option<Fingerprint>,
@@ -104,6 +109,8 @@ pub fn certificate(migration: &Migration, plan: Option<&Plan>, entries: &[Entry]
         source: migration.source.clone(),
         target: migration.target.cluster.clone(),
         databases: migration.databases.clone(),
+        source_version: source_version(&state.facts),
+        target_version: target_version(&state),
         result: result(&state),
         phases: phases(&state),
         outage: outage(&state, entries, &titles),
@@ -120,6 +127,19 @@ pub fn certificate(migration: &Migration, plan: Option<&Plan>, entries: &[Entry]
         fingerprint: state.fingerprint,
         facts: state.facts,
     }
+}
+
+/// 150014 is 15.14.
+fn source_version(facts: &Value) -> Option<String> {
+    let number = facts["source"]["version_num"].as_u64().filter(|number| *number > 0)?;
+    Some(format!("{}.{}", number / 10000, number % 10000))
+}
+
+/// As the step said that looked at it last.
+fn target_version(state: &State) -> Option<String> {
+    let copied = &state.step("prove-caught-up").evidence["targetVersion"];
+    let compared = &state.step("verify").evidence["reports"][0]["targetVersion"];
+    copied.as_str().or(compared.as_str()).map(String::from)
 }
 
 fn result(state: &State) -> &'static str {

@@ -6,7 +6,10 @@
 //! step binds the row: without it, values exchanged between two rows would cancel out in the sum over a table. It takes
 //! the bits as its seed, because `hashint8extended` folds its argument to 32 bits.
 
-use super::side::{Side, text};
+use super::{
+    What,
+    side::{Side, text},
+};
 use crate::postgres::Ident;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -79,12 +82,17 @@ pub(crate) struct Hasher {
     direct: BTreeSet<&'static str>,
     /// The servers agree on the hashes of text and int8 themselves; if not, it is md5 of the row's text.
     native: bool,
+    /// Not md5, where it is not native.
+    sha256: bool,
 }
 
 impl Hasher {
     /// Asks both sides to hash the same literals. PostgreSQL does not promise that a hash stays the same between majors or
     /// machines: what is missing on a side, or differs, is left to text.
-    pub async fn agreed(source: &mut Side<'_>, target: &mut Side<'_>, seed: u64, strict: bool) -> Hasher {
+    pub async fn agreed(source: &mut Side<'_>, target: &mut Side<'_>, what: What<'_>) -> Hasher {
+        if what.sha256 {
+            return Hasher { seed: what.seed, direct: BTreeSet::new(), native: false, sha256: true };
+        }
         let probes: Vec<String> = DIRECT.iter().map(probe).collect();
         let (ours, theirs) = tokio::join!(source.leader().each(&probes), target.leader().each(&probes));
         let same = DIRECT.iter().zip(ours.iter().zip(&theirs)).filter(|(_, pair)| match pair {
@@ -92,13 +100,13 @@ impl Hasher {
             _ => false,
         });
         let same: Vec<&Direct> = same.map(|(direct, _)| direct).collect();
-        Hasher::of(&same, seed, strict)
+        Hasher::of(&same, what.seed, what.strict)
     }
 
     fn of(same: &[&Direct], seed: u64, strict: bool) -> Hasher {
         let has = |kind: &str| same.iter().any(|d| d.kind == kind);
         let direct = same.iter().filter(|d| d.exact || !strict).map(|d| d.kind).collect();
-        Hasher { seed, direct, native: has("int8") && has("text") }
+        Hasher { seed, direct, native: has("int8") && has("text"), sha256: false }
     }
 
     /// bigint, never null. The columns are those of relation `r`.
@@ -133,6 +141,10 @@ impl Hasher {
         let row = format!("ROW({})::text", names.join(", "));
         match self.native {
             true => format!("hashtextextended({row} COLLATE \"C\", {})", self.seed(0)),
+            // In one encoding, whatever the databases have.
+            false if self.sha256 => {
+                format!("('x'||left(encode(sha256(convert_to({row}, 'UTF8')), 'hex'), 16))::bit(64)::int8")
+            }
             false => format!("('x'||left(md5({row}), 16))::bit(64)::int8"),
         }
     }

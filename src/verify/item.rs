@@ -40,6 +40,11 @@ pub struct Report {
     /// WAL position of each side when its snapshot was taken (a standby: replayed).
     pub source_lsn: String,
     pub target_lsn: String,
+    /// PostgreSQL's versions.
+    #[serde(default)]
+    pub source_version: String,
+    #[serde(default)]
+    pub target_version: String,
     /// Which transactions both snapshots see: `before transaction 4711`; what differs then is different. None: each side
     /// was looked at a moment of its own. Sequences are no transaction's and are always seen as they stand.
     #[serde(default)]
@@ -63,6 +68,8 @@ impl Report {
             items: vec![item],
             source_lsn: "unknown".into(),
             target_lsn: "unknown".into(),
+            source_version: "unknown".into(),
+            target_version: "unknown".into(),
             instant: None,
             repair: Vec::new(),
             seed: "none".into(),

@@ -63,6 +63,8 @@ pub struct What<'t> {
     pub catalogue: bool,
     /// Bytes, not values: 1.0 and 1.00, 0 and -0 are different.
     pub strict: bool,
+    /// A SHA-256 of each row's text, for who does not trust other hashes: slow, and without a seed.
+    pub sha256: bool,
     /// Of the hashes: two looks with the same seed can be compared, and another seed is another chance to see a difference.
     pub seed: u64,
     /// Rows to find in each table that differs; finding them reads it some more times.
@@ -83,6 +85,7 @@ impl What<'_> {
             sequences: true,
             catalogue: true,
             strict: false,
+            sha256: false,
             seed: new_seed(),
             rows: 0,
             values: false,
@@ -127,12 +130,13 @@ pub async fn compare(
     }
     let lower = source.major.min(target.major);
     let both = Majors { lower, differ: source.major != target.major };
-    let hasher = Hasher::agreed(&mut source, &mut target, what.seed, what.strict).await;
+    let hasher = Hasher::agreed(&mut source, &mut target, what).await;
     let (ours, theirs) = tokio::join!(source.look(what, both, &hasher), target.look(what, both, &hasher));
     let mut items = tables::compare(&ours, &theirs, expectations);
     rows::locate((&mut source, &mut target), (&ours, &theirs), &hasher, what, &mut items).await;
     let copy = target.standby;
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
+    let (source_version, target_version) = (source.version.clone(), target.version.clone());
     tokio::join!(source.close(), target.close());
     if let (true, Some(db)) = (what.refresh, sessions.first_mut()) {
         views::make_anew(db, &theirs, &hasher, &mut items).await;
@@ -148,6 +152,8 @@ pub async fn compare(
         items,
         source_lsn,
         target_lsn,
+        source_version,
+        target_version,
         instant,
         repair: Vec::new(),
         seed: what.seed.to_string(),

@@ -32,6 +32,8 @@ pub(crate) struct Side<'a> {
     pub standby: bool,
     pub database: String,
     pub lsn: String,
+    /// As the server says it: `17.4 (Debian 17.4-1)`.
+    pub version: String,
 }
 
 /// What a side answered. A kind that could not be listed at all is an Err.
@@ -76,9 +78,9 @@ impl<'a> Side<'a> {
             Some(Value::String(text)) => Ok(text),
             _ => Err(Error::failed(format!("the server does not tell its {key}"))),
         };
-        let (database, lsn) = (take("database")?, take("lsn")?);
+        let (database, lsn, version) = (take("database")?, take("lsn")?, take("version_text")?);
         let sessions = sessions.into_iter().map(|db| Session { db, lost: None }).collect();
-        Ok(Side { sessions, holder, major, standby, database, lsn })
+        Ok(Side { sessions, holder, major, standby, database, lsn, version })
     }
 
     /// A session that is still there, if any is.

@@ -29,7 +29,7 @@ async fn a_whole_migration() {
     let _ = bench.run("verify mastodon").await.code(0);
     let report = bench.run("report mastodon -o json").await.code(0);
     assert_eq!(report.json()["migration"], "mastodon", "{report}");
-    let _ = report.says("prove-caught-up");
+    certified(&bench, report.says("prove-caught-up").json()).await;
     // What would be lost is named; PostgreSQL counts rows a moment late (idle sessions flush their numbers once a second).
     let end = Instant::now() + Duration::from_secs(60);
     loop {
@@ -87,4 +87,31 @@ async fn watched_until_it_is_ended(bench: &Bench) {
     let said = std::fs::read_to_string(&file).expect("what it said");
     let last = said.lines().rfind(|line| line.contains(" s old, took ")).expect("a round");
     assert_eq!(ended.code, Some(if last.contains("  PASS  ") { 0 } else { 3 }), "{said}{ended}");
+}
+
+/// All that the certificate owes its reader, and nothing that it must not tell.
+async fn certified(bench: &Bench, report: serde_json::Value) {
+    let text = |pointer: &str| report.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    for there in ["/sourceVersion", "/targetVersion", "/fingerprint/tool", "/fingerprint/source_system", "/by/0"] {
+        assert!(!text(there).is_empty(), "{there}: {report:#}");
+    }
+    assert!(text("/targetVersion").starts_with(&text("/sourceVersion")), "{report:#}");
+    assert!(text("/fingerprint/file").starts_with("sha256:") && text("/fingerprint/script").starts_with("sha256:"));
+    for proof in ["gate", "fence-source", "prove-caught-up", "settle"] {
+        assert!(!report["proofs"][proof].is_null(), "{proof}: {report:#}");
+    }
+    assert!(text("/proofs/prove-caught-up/note").contains("checksums: source o"), "{report:#}");
+    assert!(text("/proofs/prove-caught-up/checkpoint/location").contains('/'), "{report:#}");
+    let _ = bench.run("report mastodon --html page.html").await.code(0);
+    let page = std::fs::read_to_string(bench.path().join("page.html")).expect("a page");
+    for there in
+        ["<svg", "fence-source", "next xid", &text("/fingerprint/file"), &text("/by/0"), &text("/sourceVersion")]
+    {
+        assert!(page.contains(there), "no {there} in the page");
+    }
+    for fetched in ["http://", "https://", "<script", "<link", "url(", "@import"] {
+        assert!(!page.contains(fetched), "{fetched} in the page");
+    }
+    let secret = bench.password("mastodon-db-url", "DB_PASS");
+    assert!(!page.contains(&secret) && !report.to_string().contains(&secret), "a password in the certificate");
 }

@@ -22,6 +22,7 @@ const DATA: What<'static> = What {
     sequences: true,
     catalogue: false,
     strict: false,
+    sha256: false,
     seed: 7,
     rows: 5,
     values: false,

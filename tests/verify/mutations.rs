@@ -149,6 +149,12 @@ async fn each_is_found_and_located() {
     passes(&pair.compare("postgres", DATA).await);
     let strict = What { strict: true, ..DATA };
     passes(&pair.compare("postgres", strict).await);
+    let sha256 = What { sha256: true, ..DATA };
+    let report = pair.compare("postgres", sha256).await;
+    passes(&report);
+    let digest = "SELECT format('%s rows, digest %s.%s', count(*), to_hex(sum((h >> 33)::int4)), to_hex(sum((h & 2147483647)::int4))) \
+        FROM (SELECT ('x'||left(encode(sha256(convert_to(ROW(a, b)::text, 'UTF8')), 'hex'), 16))::bit(64)::int8 AS h FROM bare) r";
+    assert_eq!(found(&report, r#""public"."bare""#).source, Some(pair.source.sql("postgres", digest).await));
     // The scale of a number and the sign of a zero are values' business only when asked.
     pair.target.sql("postgres", "UPDATE big SET price = price::numeric(12,6) WHERE id = 4711").await;
     passes(&pair.compare("postgres", DATA).await);
@@ -157,4 +163,6 @@ async fn each_is_found_and_located() {
         told(&found(&report, r#""public"."big""#).rows),
         ["id=4711 differs (price: 47.1100000000000000 / 47.110000)"]
     );
+    let report = pair.compare("postgres", sha256).await;
+    assert_eq!(told(&found(&report, r#""public"."big""#).rows), ["id=4711 differs"]);
 }

@@ -73,7 +73,8 @@ impl Step for VerifyGate {
         let told = |r: &Report| {
             let accepted: Vec<&str> = r.accepted().map(|item| item.name.as_str()).collect();
             json!({ "database": r.database, "overall": r.overall, "code": r.code, "items": r.items.len(), "at": r.at,
-                    "accepted": accepted, "sourceLsn": r.source_lsn, "targetLsn": r.target_lsn, "summary": r.summary() })
+                    "accepted": accepted, "sourceLsn": r.source_lsn, "targetLsn": r.target_lsn, "sourceVersion": r.source_version,
+                    "targetVersion": r.target_version, "summary": r.summary() })
         };
         let note: Vec<String> = reports.iter().map(Report::summary).collect();
         Ok(json!({ "note": note.join("; "), "reports": reports.iter().map(told).collect::<Vec<_>>() }))

@@ -8,7 +8,7 @@ use super::fence_source;
 use crate::{
     error::{Context, Error, Result},
     postgres::{
-        Lsn,
+        Lsn, Row,
         controldata::{Checkpoint, ControlData},
     },
     step::*,
@@ -28,7 +28,8 @@ const CONTROL: &str = "SELECT checkpoint_lsn::text AS location, timeline_id AS t
     system_identifier::text AS system_identifier FROM pg_control_checkpoint(), pg_control_system()";
 
 /// Of a copy they are as at the source, until somebody switches them there.
-const CHECKSUMS: &str = "SELECT data_page_checksum_version <> 0 AS checksums FROM pg_control_init()";
+const FORMAT: &str = "SELECT data_page_checksum_version <> 0 AS checksums, current_setting('server_version') AS version \
+    FROM pg_control_init()";
 
 #[async_trait::async_trait]
 impl Step for ProveCaughtUp {
@@ -86,7 +87,11 @@ impl Step for ProveCaughtUp {
             )));
         }
         let started: String = db.value("SELECT pg_postmaster_start_time()::text AS at", &[]).await?;
-        let checksums: bool = db.value(CHECKSUMS, &[]).await?;
+        let (checksums, version): (bool, String) = {
+            let mut row: Row = db.one(FORMAT, &[]).await?;
+            let version = row.remove("version").unwrap_or_default();
+            (row["checksums"] == true, version.as_str().unwrap_or("unknown").to_owned())
+        };
         ends::keep_target(world, db).await;
         let word = |on: Option<bool>| on.map_or("unknown", |on| if on { "on" } else { "off" });
         let note = format!(
@@ -98,7 +103,9 @@ impl Step for ProveCaughtUp {
             word(Some(checksums))
         );
         let checksums = json!({ "source": source.checksums, "target": checksums });
-        Ok(json!({ "note": note, "checkpoint": target, "checksums": checksums, "targetStarted": started }))
+        Ok(
+            json!({ "note": note, "checkpoint": target, "checksums": checksums, "targetVersion": version, "targetStarted": started }),
+        )
     }
 }
 
