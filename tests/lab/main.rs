@@ -7,6 +7,7 @@ mod dump;
 mod ends;
 mod failures;
 mod input;
+mod lost;
 mod patience;
 mod pooler;
 mod replica;
