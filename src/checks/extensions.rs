@@ -24,13 +24,17 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn extensions(looks: &Looks) -> Judged<'_> {
-    let image = image::of(looks, looks.facts()?);
+    let (image, contents) = (image::of(looks, looks.facts()?), looks.contents()?);
+    let known = |name: &str| match contents {
+        Some(contents) => Some(contents.extensions.contains(name)),
+        None => image::has_extension(&image, name),
+    };
     let (mut missing, mut doubtful) = (Vec::new(), Vec::new());
     let mut all = 0;
     for schema in looks.schemas()? {
         for extension in schema.extensions.iter().filter(|e| !image::SPILO.contains(&e.name.as_str())) {
             all += 1;
-            match image::has_extension(&image, &extension.name) {
+            match known(&extension.name) {
                 Some(true) => {}
                 Some(false) => missing.push(format!("{} in {}", extension.name, schema.database)),
                 None => doubtful.push(extension.name.as_str()),
@@ -44,10 +48,7 @@ fn extensions(looks: &Looks) -> Judged<'_> {
         ([], []) => pass(format!("{all}, all in {named}")),
         ([], doubtful) => warn(
             format!("{named} is not one of CloudNativePG's own; make sure that it has {}", doubtful.join(", ")),
-            format!(
-                "SELECT name FROM pg_available_extensions WHERE name IN ('{}') on that image",
-                doubtful.join("', '")
-            ),
+            image::ask(looks),
         ),
         (missing, _) => fail(
             format!("not in {named}: {}", missing.join(", ")),

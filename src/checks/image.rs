@@ -95,6 +95,11 @@ pub fn glibc(image: &str) -> Option<&'static str> {
     releases.into_iter().find(|(release, _)| is_cnpgs(image) && image.contains(release)).map(|(_, version)| version)
 }
 
+/// What to type for certainty.
+pub fn ask(looks: &Looks) -> String {
+    format!("kubectl pgmigrate check {} --image-pod", looks.migration.name)
+}
+
 pub fn major(image: &str) -> Option<u32> {
     cnpg::image_major(image)
 }

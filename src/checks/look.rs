@@ -2,6 +2,7 @@
 
 use super::{
     Choice,
+    contents::Contents,
     permissions::{self, Missing},
 };
 use crate::{
@@ -57,6 +58,8 @@ pub struct Looks {
     pub store: Option<Result<Option<Value>>>,
     /// In the order of the file's.
     pub connections: Vec<Result<Option<Value>>>,
+    /// What the target's image says itself; None: it was not asked.
+    pub contents: Option<Result<Contents>>,
 }
 
 /// What was asked over SQL.
@@ -87,6 +90,9 @@ impl Looks {
     }
     pub fn schemas(&self) -> Result<&[Schema], &Error> {
         Ok(&self.sql()?.schemas)
+    }
+    pub fn contents(&self) -> Result<Option<&Contents>, &Error> {
+        self.contents.as_ref().map(Result::as_ref).transpose()
     }
     pub fn namespace(&self) -> &str {
         &self.migration.namespace
@@ -144,6 +150,7 @@ async fn permissions_alone(world: &World) -> Result<Looks> {
         classes: blind(),
         store: None,
         connections: Vec::new(),
+        contents: None,
     })
 }
 
@@ -203,6 +210,7 @@ pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
         classes,
         store,
         connections,
+        contents: None,
     })
 }
 

@@ -7,6 +7,7 @@ mod backups;
 mod capacity;
 mod connections;
 mod connectivity;
+mod contents;
 mod extensions;
 mod hba;
 mod image;
@@ -24,6 +25,7 @@ mod source;
 mod tests;
 mod versions;
 
+pub use contents::ask;
 pub use look::{Looks, gather};
 pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 

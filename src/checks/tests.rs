@@ -172,3 +172,29 @@ fn a_fix_is_offered_only_where_it_is_safe() {
         );
     }
 }
+
+/// What the image says itself counts more than what its name lets one guess.
+#[test]
+fn an_image_that_was_asked() {
+    let said =
+        "version postgres (PostgreSQL) 17.4\nextension pg_trgm\nextension plpgsql\nlocale en_US.utf8\nglibc 2.36";
+    let asked = |said: &str, image: &str| {
+        let mut looks = healthy();
+        looks.migration_mut().target.image = Some(image.into());
+        let contents = contents::Contents::read(image, said);
+        looks.contents = Some(contents.ok_or_else(|| Error::failed("no such image")));
+        ["extensions", "locale", "postgres-version", "collation-version"]
+            .map(|id| finding(&looks, id).expect("made").status)
+    };
+    use Status::{Fail, Pass, Unknown};
+    // Nothing can be told from this name, and the wrong things from the other.
+    for image in ["mine/postgres", "ghcr.io/cloudnative-pg/postgresql:16-minimal-trixie"] {
+        assert_eq!(asked(said, image), [Pass; 4], "{image}");
+    }
+    let standard = "ghcr.io/cloudnative-pg/postgresql:17-standard-bookworm";
+    assert_eq!(asked(&said.replace("plpgsql", "vector"), standard), [Fail, Pass, Pass, Pass]);
+    assert_eq!(asked(&said.replace("en_US", "de_DE"), standard), [Pass, Fail, Pass, Pass]);
+    assert_eq!(asked(&said.replace("17.4", "16.4"), standard), [Pass, Pass, Fail, Pass]);
+    assert_eq!(asked(&said.replace("2.36", "2.27"), standard), [Pass, Pass, Pass, Fail]);
+    assert_eq!(asked("sh: postgres: not found", standard), [Unknown; 4]);
+}

@@ -83,7 +83,8 @@ fn majors(looks: &Looks) -> Judged<'_> {
     let facts = looks.facts()?;
     let (source, image) = (facts.settings.version_num / 10000, image::of(looks, facts));
     let name = "name the image under spec.target.cnpg.image, with a tag that says the version";
-    Ok(match (image::major(&image), looks.migration.strategy) {
+    let said = looks.contents()?.map(|contents| contents.major);
+    Ok(match (said.or(image::major(&image)), looks.migration.strategy) {
         _ if source < POSTGRES_LEAST && looks.migration.strategy == Strategy::Replica => fail(
             format!("the source has {source}: CloudNativePG has no image older than {POSTGRES_LEAST}"),
             "strategy: dump, with an image of a later version",
@@ -112,8 +113,15 @@ fn locale(looks: &Looks) -> Judged<'_> {
         .collect();
     others.sort_unstable();
     others.dedup();
+    let missing: Option<Vec<&str>> =
+        looks.contents()?.map(|contents| others.iter().filter(|name| !contents.has_locale(name)).copied().collect());
     Ok(match others.as_slice() {
         [] => pass("C only"),
+        others if missing.as_ref().is_some_and(Vec::is_empty) => pass(format!("{} in {image}", others.join(", "))),
+        _ if missing.is_some() => fail(
+            format!("not in {image}: {}", missing.unwrap_or_default().join(", ")),
+            "an image that has it, under spec.target.cnpg.image",
+        ),
         others if image::is_minimal(&image) => fail(
             format!("{} in {image}: minimal images have C alone", others.join(", ")),
             "the same image without -minimal: -standard or -system",
@@ -121,7 +129,7 @@ fn locale(looks: &Looks) -> Judged<'_> {
         others if image::is_cnpgs(&image) => pass(format!("{} (the image has all of glibc's)", others.join(", "))),
         others => warn(
             format!("{image} is not one of CloudNativePG's own; make sure that it has {}", others.join(", ")),
-            "docker run --rm IMAGE locale -a",
+            image::ask(looks),
         ),
     })
 }
@@ -141,7 +149,8 @@ fn collation(looks: &Looks) -> Judged<'_> {
     }
     let (source, image) = (&looks.inside.as_ref()?.glibc, image::of(looks, facts));
     let repair = "after the cutover: REINDEX DATABASE CONCURRENTLY, then ALTER DATABASE .. REFRESH COLLATION VERSION; or strategy: dump";
-    Ok(match image::glibc(&image) {
+    let said = looks.contents()?.map(|contents| contents.glibc.as_str()).filter(|version| !version.is_empty());
+    Ok(match said.or(image::glibc(&image)) {
         Some(target) if target == source => pass(format!("glibc {source} on both ends")),
         Some(target) => {
             let seen = format!("glibc {source} in Spilo, {target} in {image}");
@@ -149,10 +158,9 @@ fn collation(looks: &Looks) -> Judged<'_> {
             let far = |version: &str| version.strip_prefix("2.").and_then(|n| n.parse::<u32>().ok()) < Some(28);
             if far(source) != far(target) { fail(seen, repair) } else { warn(seen, repair) }
         }
-        None => warn(
-            format!("glibc {source} in Spilo; the tag of {image} does not say what it has"),
-            "docker run --rm IMAGE ldd --version; an image whose tag names a Debian release is judged here",
-        ),
+        None => {
+            warn(format!("glibc {source} in Spilo; the tag of {image} does not say what it has"), image::ask(looks))
+        }
     })
 }
 

@@ -1,9 +1,9 @@
 use super::{context::Context, cost::Cost, drive::Drive, global::Which};
 use crate::{
     checks::{self, Choice, Finding, Status},
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     kube, runner,
-    step::Step,
+    step::{Step, World},
     term::{
         Format,
         checks::{catalogue, count, junit, page},
@@ -29,6 +29,9 @@ pub struct Check {
     /// Do what is safe about the findings, after asking; then look again
     #[arg(long, conflicts_with = "list")]
     fix: bool,
+    /// Ask the target's image itself what it holds, in a pod that is removed again
+    #[arg(long, conflicts_with = "list")]
+    image_pod: bool,
 }
 
 /// One look: the migration's name, what was found, and what could be done about it.
@@ -46,13 +49,13 @@ impl Check {
         let which = Which { name: self.name };
         let choice = Choice { only: self.only, skip: self.skip };
         choice.valid()?;
-        let mut looked = look(context, &which, &choice).await?;
+        let mut looked = look(context, &which, &choice, self.image_pod).await?;
         if self.fix {
             match looked.fixes.as_slice() {
                 [] => context.ui.say("there is nothing that --fix could do"),
                 fixes => {
                     fix(context, &which, &looked.name, fixes).await?;
-                    looked = look(context, &which, &choice).await?;
+                    looked = look(context, &which, &choice, self.image_pod).await?;
                 }
             }
         }
@@ -81,22 +84,24 @@ impl Check {
     }
 }
 
-async fn look(context: &Context, which: &Which, choice: &Choice) -> Result<Looked> {
-    let look = async |world: &crate::step::World| {
-        let cost = Cost::begin(&world.kube);
-        let looks = checks::gather(world, choice).await?;
-        let findings = checks::judge(&looks, choice);
-        let fixes = checks::fixes(&looks, &findings);
-        Ok((Looked { name: world.migration.name.clone(), findings, fixes }, cost))
-    };
-    let (looked, cost) = match context.look(which, look).await {
+async fn look(context: &Context, which: &Which, choice: &Choice, image_pod: bool) -> Result<Looked> {
+    let look = async |world: &World| Ok((Cost::begin(&world.kube), checks::gather(world, choice).await?));
+    let (cost, mut looks) = match context.look(which, look).await {
         Err(error) if kube::is_forbidden(&error) => return Err(missing(context, which, error).await),
         looked => looked?,
     };
+    if image_pod {
+        looks.contents = match context.ask(which, async |world| checks::ask(world, &looks).await).await {
+            Err(error) if error.kind == Kind::Interrupted => return Err(error),
+            said => Some(said),
+        };
+    }
     if context.global.verbose > 0 {
         cost.say(&context.ui);
     }
-    Ok(looked)
+    let findings = checks::judge(&looks, choice);
+    let fixes = checks::fixes(&looks, &findings);
+    Ok(Looked { name: looks.migration.name.clone(), findings, fixes })
 }
 
 /// Not even the journal may be read: all that is missing is named at once.

@@ -63,6 +63,20 @@ impl Context {
 
     /// Looks at the world without the lock; Ctrl-C ends it at once, for nothing is left half done.
     pub async fn look<T>(&self, which: &Which, work: impl AsyncFnOnce(&World) -> Result<T>) -> Result<T> {
+        self.without_lock(which, true, work).await
+    }
+
+    /// The same for work that clears up after itself: Ctrl-C fires its world's token and waits.
+    pub async fn ask<T>(&self, which: &Which, work: impl AsyncFnOnce(&World) -> Result<T>) -> Result<T> {
+        self.without_lock(which, false, work).await
+    }
+
+    async fn without_lock<T>(
+        &self,
+        which: &Which,
+        cut: bool,
+        work: impl AsyncFnOnce(&World) -> Result<T>,
+    ) -> Result<T> {
         let (migration, kube) = self.open(which).await?;
         let stop = signals::listen(None);
         let (sender, receiver) = unbounded_channel();
@@ -74,7 +88,7 @@ impl Context {
         };
         let result = tokio::select! {
             result = looked => result,
-            _ = stop.cancelled() => Err(Error::new(Kind::Interrupted, "interrupted; nothing was changed")),
+            _ = stop.cancelled(), if cut => Err(Error::new(Kind::Interrupted, "interrupted; nothing was changed")),
         };
         stop.cancel();
         following.end().await;

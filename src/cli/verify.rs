@@ -14,7 +14,7 @@ use crate::{
     steps::hook,
     strategy,
     term::verify::Verified,
-    verify::{self, Code, Expectations, Item, Report, Verdict, What},
+    verify::{self, Code, Expectations, Indexes, Item, Report, Verdict, What},
 };
 use std::time::Duration;
 
@@ -45,6 +45,9 @@ pub struct Verify {
     /// Show what is in those rows, column by column: it may be private
     #[arg(long)]
     show_values: bool,
+    /// Read the indexes of a physical copy whose collations have other versions there, with amcheck: every one, and its table
+    #[arg(long)]
+    indexes: bool,
     /// Sessions on each end
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     jobs: u8,
@@ -91,7 +94,9 @@ impl Verify {
         };
         for database in &facts.databases {
             if let Some(how) = &parked {
-                verified.databases.push(proved(&database.name, how));
+                let mut report = proved(&database.name, how);
+                self.copied(world, &mut report).await;
+                verified.databases.push(report);
                 continue;
             }
             world.events.detail(format!("comparing {}", database.name));
@@ -115,9 +120,27 @@ impl Verify {
 
     async fn compare(&self, world: &World, database: &str, what: What, expected: &Expectations) -> Result<Report> {
         match self.sessions(world, database).await {
-            Ok((mut source, mut target)) => verify::compare(&mut source, &mut target, database, what, expected).await,
+            Ok((mut source, mut target)) => {
+                let mut report = verify::compare(&mut source, &mut target, database, what, expected).await?;
+                if let (Strategy::Replica, Some(target)) = (world.migration.strategy, target.first_mut()) {
+                    report.add(verify::indexes(source.first_mut(), target, database, self.indexes).await);
+                }
+                Ok(report)
+            }
             // A fenced source cannot be asked; then what the cutover proved is in the report, and here is no pass.
             Err(why) => Ok(unseen(database, why.chain())),
+        }
+    }
+
+    /// What can be seen of a physical copy without its source.
+    async fn copied(&self, world: &World, report: &mut Report) {
+        if world.migration.strategy != Strategy::Replica {
+            return;
+        }
+        let database = report.database.clone();
+        match cnpg::open_target(&world.kube, &world.migration.target.cluster, &database).await {
+            Ok(mut target) => report.add(verify::indexes(None, &mut target, &database, self.indexes).await),
+            Err(why) => report.add(Indexes { items: unseen(&database, why.chain()).items, repair: Vec::new() }),
         }
     }
 

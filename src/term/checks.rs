@@ -160,7 +160,7 @@ pub fn catalogue() -> Page {
 /// docs/checks.md, which a test keeps the same as this.
 pub fn manual() -> String {
     let mut text = String::from(
-        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n\n`--fix` shows what it would do, asks (`--yes` answers), does it and looks again. It knows what an earlier try of the same\nmigration has left, what PostgreSQL's manual says is to be dropped, and a setting that `rollback` puts back. Not among\nthem, as a human must know why it is so: read-only databases, pauses, volumes, sessions, passwords.\n",
+        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n\n`--fix` shows what it would do, asks (`--yes` answers), does it and looks again. It knows what an earlier try of the same\nmigration has left, what PostgreSQL's manual says is to be dropped, and a setting that `rollback` puts back. Not among\nthem, as a human must know why it is so: read-only databases, pauses, volumes, sessions, passwords.\n\n`--image-pod` runs one small pod of the target's image, which says what it holds: then `extensions`, `locale`,\n`postgres-version` and `collation-version` go by that and not by the image's name. The pod is removed at once.\n",
     );
     for group in CATALOGUE {
         text.push_str(&format!("\n## {} (`{}`)\n", group.title, group.name));

@@ -52,6 +52,10 @@ impl Verified {
                 report.instant.as_ref().map(|at| format!("; both at one instant, {at}")).unwrap_or_default()
             ));
         }
+        for report in self.databases.iter().filter(|report| !report.repair.is_empty()) {
+            text.push_str(&format!("\non the promoted target, in database {}, in this order:\n", report.database));
+            report.repair.iter().for_each(|statement| text.push_str(&format!("  {statement}\n")));
+        }
         text.push_str(&format!("\nresult: {}\n", mark(self.overall().0)));
         text
     }

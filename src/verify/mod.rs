@@ -6,6 +6,7 @@ mod accept;
 mod catalogue;
 mod expected;
 mod hash;
+mod indexes;
 mod instant;
 mod item;
 mod rows;
@@ -24,6 +25,7 @@ pub use accept::tables_named;
 pub use expected::Expectations;
 use futures::future::BoxFuture;
 use hash::Hasher;
+pub use indexes::{Indexes, indexes};
 pub use item::{Item, Report, worst};
 pub use rows::Difference;
 use side::{Seen, Side};
@@ -141,6 +143,7 @@ pub async fn compare(
         source_lsn,
         target_lsn,
         instant,
+        repair: Vec::new(),
         seed: what.seed.to_string(),
         at: jiff::Timestamp::now().to_string(),
     })

@@ -3,7 +3,9 @@
 mod support;
 
 mod fix;
+mod image;
 mod lab;
+mod policy;
 mod rbac;
 
 use pgmigrate::term::checks::manual;

@@ -4,6 +4,7 @@ mod pair;
 
 mod cases;
 mod doubt;
+mod indexes;
 mod live;
 mod mutations;
 mod random;

@@ -172,6 +172,7 @@ pub fn healthy() -> Looks {
         ]),
         store: Some(Ok(Some(json!({})))),
         connections: vec![Ok(Some(json!({"metadata": {"name": "db"}, "data": {"HOST": "eA=="}})))],
+        contents: None,
     }
 }
 

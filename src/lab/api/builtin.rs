@@ -17,6 +17,8 @@ pub fn unknown(resource: &Resource, body: &Value) -> Result<Vec<String>, Refusal
         "services" => carry::<core::Service>(body),
         "endpoints" => carry::<core::Endpoints>(body),
         "persistentvolumeclaims" => carry::<core::PersistentVolumeClaim>(body),
+        "resourcequotas" => carry::<core::ResourceQuota>(body),
+        "limitranges" => carry::<core::LimitRange>(body),
         "namespaces" => carry::<core::Namespace>(body),
         "serviceaccounts" => carry::<core::ServiceAccount>(body),
         "deployments.apps" => carry::<apps::Deployment>(body),

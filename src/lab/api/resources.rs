@@ -83,6 +83,8 @@ pub static RESOURCES: &[Resource] = &[
     builtin("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"]),
     builtin("", "v1", "Event", "events", &["ev"]),
     builtin("", "v1", "ServiceAccount", "serviceaccounts", &["sa"]),
+    builtin("", "v1", "ResourceQuota", "resourcequotas", &["quota"]),
+    builtin("", "v1", "LimitRange", "limitranges", &["limits"]),
     everywhere("", "v1", "Namespace", "namespaces", &["ns"]),
     everywhere("", "v1", "Node", "nodes", &["no"]),
     everywhere("", "v1", "PersistentVolume", "persistentvolumes", &["pv"]),

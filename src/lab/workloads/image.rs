@@ -8,6 +8,7 @@
 //! | `lab/crash` | ends with exit code 1, again and again: never ready |
 //! | `lab/command` | really runs `command` and `args`, with the sandbox's environment, directory and user |
 //!
+//! CloudNativePG's image in a pod that the operator has not made, with a command, is the PostgreSQL that is installed here.
 //! A pod's annotation [`INSTEAD`] names the image that runs in place of a foreign one, which the pod goes on showing.
 //! A tag (`lab/idle:2`) changes nothing but the template.
 use super::{
@@ -49,8 +50,14 @@ pub const INSTEAD: &str = "lab.pgmigrate.dev/run";
 
 /// What runs in a container of this pod (or pod template).
 pub fn of<'a>(pod: &'a Value, container: &'a Value) -> &'a str {
-    pod["metadata"]["annotations"][INSTEAD].as_str().unwrap_or(text(&container["image"]))
+    let image = text(&container["image"]);
+    let own = image.starts_with(SERVER)
+        && container["command"].is_array()
+        && pod["metadata"]["labels"]["cnpg.io/cluster"].is_null();
+    pod["metadata"]["annotations"][INSTEAD].as_str().unwrap_or(if own { "lab/command" } else { image })
 }
+
+const SERVER: &str = "ghcr.io/cloudnative-pg/postgresql:";
 
 /// Whether all containers of a pod (or pod template) have images of the lab.
 pub fn all_known(pod: &Value) -> bool {
