@@ -5,7 +5,9 @@ mod channel;
 mod exec;
 mod forward;
 mod log;
+mod spdy;
 mod tty;
+mod tunnel;
 
 use super::store::{Refusal, Store};
 use crate::lab::node::{Node, Sandbox};
@@ -111,6 +113,11 @@ fn refuse(code: u16, reason: &'static str, message: String) -> Refusal {
 
 fn bad_request(message: String) -> Refusal {
     refuse(400, "BadRequest", message)
+}
+
+/// `Upgrade: SPDY/3.1`, what kubectl's port-forward tries when the WebSocket was refused.
+fn is_plain_spdy(headers: &http::HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().starts_with(b"SPDY"))
 }
 
 /// 101 with the subprotocol chosen, and the future connection.

@@ -21,7 +21,7 @@ use tokio_tungstenite::{
     },
 };
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Channel and data.
 pub type Frame = (u8, Bytes);
@@ -33,10 +33,14 @@ const CHUNK: usize = 32 * 1024;
 const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// None: the client went away before the switch.
-pub async fn open(upgrade: OnUpgrade) -> Option<(Sender, Receiver)> {
+pub async fn accept(upgrade: OnUpgrade) -> Option<Socket> {
     let upgraded = upgrade.await.inspect_err(|error| tracing::debug!("upgrade failed: {error}")).ok()?;
-    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-    let (sink, stream) = socket.split();
+    Some(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await)
+}
+
+/// None: as above.
+pub async fn open(upgrade: OnUpgrade) -> Option<(Sender, Receiver)> {
+    let (sink, stream) = accept(upgrade).await?.split();
     let (frames, queue) = mpsc::channel(16);
     let writer = tokio::spawn(write(sink, queue));
     Some((Sender { frames, writer }, Receiver(stream)))

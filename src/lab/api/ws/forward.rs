@@ -1,6 +1,6 @@
 //! Port-forward in `v4.channel.k8s.io`: for the i-th port, channel 2i carries data and 2i+1 an error text; the first
 //! frame of each is the port's number, little endian.
-use super::{Body, Query, Refusal, Target, bad_request, channel, refuse, upgrade};
+use super::{Body, Query, Refusal, Target, bad_request, channel, refuse, tunnel, upgrade};
 use http::{Request, Response};
 use std::net::Ipv4Addr;
 use tokio::{
@@ -15,17 +15,26 @@ pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<R
     let Ok(ports) = ports else {
         return Err(bad_request(format!("unable to parse ports {listed:?}")));
     };
-    if ports.is_empty() {
-        return Err(bad_request("query parameter \"ports\" is required".into()));
-    }
     let Some(sandbox) = target.node.sandbox(&target.namespace, &target.pod) else {
         let phase = target.object["status"]["phase"].as_str().unwrap_or("Pending");
         let message = format!("unable to forward port because pod is not running. Current status={phase}");
         return Err(refuse(500, "InternalError", message));
     };
-    let (response, socket, _) = upgrade(request, &["v4.channel.k8s.io"])?;
+    if super::is_plain_spdy(request.headers()) {
+        let message = "SPDY without a WebSocket around it is not spoken here: kubectl 1.31 and newer need it no more, \
+            unless KUBECTL_PORT_FORWARD_WEBSOCKETS=false";
+        return Err(bad_request(message.into()));
+    }
+    let (response, socket, protocol) = upgrade(request, &[tunnel::PROTOCOL, "v4.channel.k8s.io"])?;
+    if protocol != tunnel::PROTOCOL && ports.is_empty() {
+        return Err(bad_request("query parameter \"ports\" is required".into()));
+    }
     let cut = target.node.cut_signal(&target.namespace, &target.pod);
     tokio::spawn(async move {
+        if protocol == tunnel::PROTOCOL {
+            let Some(socket) = channel::accept(socket).await else { return };
+            return tunnel::run(sandbox.ip, socket, cut).await;
+        }
         let Some((sender, receiver)) = channel::open(socket).await else { return };
         for (index, port) in ports.iter().enumerate() {
             for number in [2 * index, 2 * index + 1] {
@@ -57,10 +66,7 @@ async fn talk(
                 writers.push(Some(write));
             }
             Err(error) => {
-                let text = format!(
-                    "error forwarding port {port}: failed to connect to localhost:{port} inside the pod: {error}"
-                );
-                sender.send(2 * index as u8 + 1, text).await;
+                sender.send(2 * index as u8 + 1, not_connected(*port, &error)).await;
                 writers.push(None);
             }
         }
@@ -76,6 +82,11 @@ async fn talk(
         () = ended => sender.close().await,
         () = cut => sender.abort(),
     }
+}
+
+/// What the kubelet says on an error stream.
+pub fn not_connected(port: u16, error: &std::io::Error) -> String {
+    format!("error forwarding port {port}: failed to connect to localhost:{port} inside the pod: {error}")
 }
 
 async fn pass_on(writers: &mut [Option<OwnedWriteHalf>], number: u8, data: &[u8]) {

@@ -1,4 +1,6 @@
 //! The lab's node and workloads, by real runs: no operators, no PostgreSQL.
+mod forward;
+
 use futures::AsyncBufReadExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
