@@ -179,8 +179,9 @@ pub fn erase(lines: usize) {
 pub fn logging(verbosity: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbosity {
-        0 => "warn",
-        1 => "pgmigrate=info,warn",
+        // What kube reports there comes back as an error, and is told once, in our words.
+        0 => "warn,kube_client=off",
+        1 => "pgmigrate=info,warn,kube_client=off",
         2 => "pgmigrate=debug,info",
         _ => "pgmigrate=trace,debug",
     };
