@@ -113,6 +113,18 @@ impl Journal {
     /// Writes entries in one go; returns when the API server has them.
     pub async fn append(&self, whats: Vec<What>) -> Result<()> {
         let mut segment = self.segment.lock().await;
+        match self.put(&mut segment, whats.clone()).await {
+            Err(error) if kube::is_conflict(&error) || kube::is_already_exists(&error) => {
+                match self.adopt(&mut segment, whats, error).await? {
+                    rest if rest.is_empty() => Ok(()),
+                    rest => self.put(&mut segment, rest).await,
+                }
+            }
+            written => written,
+        }
+    }
+
+    async fn put(&self, segment: &mut Segment, whats: Vec<What>) -> Result<()> {
         let last = self.entries.lock().expect("entries lock").last().map_or(0, |e| e.seq);
         let (at, by) = (Timestamp::now(), &self.by);
         let fresh: Vec<Entry> =
@@ -128,17 +140,19 @@ impl Journal {
             segment.text.clear();
         }
         let text = format!("{}{lines}", segment.text);
-        let written = self.write(&segment, &text).await?;
-        segment.object = Some(written);
-        segment.text = text;
-        drop(segment);
+        let written = self.write(segment, &text).await?;
+        self.written(segment, written, text, fresh);
+        Ok(())
+    }
+
+    fn written(&self, segment: &mut Segment, object: Value, text: String, fresh: Vec<Entry>) {
+        (segment.object, segment.text) = (Some(object), text);
         {
             let mut state = self.state.lock().expect("state lock");
             fresh.iter().for_each(|entry| state.add(entry));
         }
         self.entries.lock().expect("entries lock").extend(fresh);
         self.keep_copy();
-        Ok(())
     }
 
     async fn write(&self, segment: &Segment, text: &str) -> Result<Value> {
@@ -158,24 +172,31 @@ impl Journal {
                 self.kube.create(&CONFIG_MAP, &object).await
             }
         };
-        match result {
-            Ok(object) => Ok(object),
-            Err(error) => self.already_written(&name, text, error).await,
+        let Err(error) = result else { return result };
+        // A write whose answer was lost may have been made: it counts when the text is there.
+        match self.kube.get(&CONFIG_MAP, &name).await {
+            Ok(Some(now)) if now["data"]["entries"].as_str() == Some(text) => Ok(now),
+            _ => Err(error).with_context(|| format!("write the journal to configmap {name}")),
         }
     }
 
-    /// A write whose answer was lost or refused may have been made: it counts when the text is there.
-    async fn already_written(&self, name: &str, text: &str, error: Error) -> Result<Value> {
-        match self.kube.get(&CONFIG_MAP, name).await {
-            Ok(Some(now)) if now["data"]["entries"].as_str() == Some(text) => Ok(now),
-            Ok(_) if kube::is_conflict(&error) => Err(Error::new(
-                ErrorKind::Locked,
-                format!("configmap {name} (the journal) was written by somebody else meanwhile"),
-            )
-            .cause(error)
-            .hint(format!("kubectl pgmigrate status {}", self.name))),
-            _ => Err(error).with_context(|| format!("write the journal to configmap {name}")),
+    /// What stands in the way of a write may be an earlier one of this very run, of which it never learned (the API server
+    /// was away). What it brought is taken in; returned is what is still to be written.
+    async fn adopt(&self, segment: &mut Segment, whats: Vec<What>, error: Error) -> Result<Vec<What>> {
+        let name = object_name(&self.name, segment.number);
+        let found = self.kube.get(&CONFIG_MAP, &name).await.context("read the journal")?.unwrap_or_default();
+        let text = found["data"]["entries"].as_str().unwrap_or_default().to_string();
+        let lines = text.strip_prefix(&segment.text).unwrap_or_default().lines();
+        let added: Vec<Entry> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if added.is_empty() || added.iter().any(|entry| entry.by != self.by) {
+            let what = format!("configmap {name} (the journal) was written by somebody else meanwhile");
+            let hint = format!("kubectl pgmigrate status {}", self.name);
+            return Err(Error::new(ErrorKind::Locked, what).cause(error).hint(hint));
         }
+        let value = |what: &What| serde_json::to_value(what).unwrap_or_default();
+        let known = whats.iter().zip(&added).take_while(|(what, entry)| value(what) == value(&entry.what)).count();
+        self.written(segment, found, text, added);
+        Ok(whats.into_iter().skip(known).collect())
     }
 
     /// A copy for reading offline, when the cluster can't be reached; never read back by the tool to act on.

@@ -151,6 +151,26 @@ impl Lock {
         }
     }
 
+    /// After `lost`, when the API server was away: held again if nobody has taken or removed the lease since.
+    /// Err(Kind::Locked) otherwise.
+    pub async fn regain(&mut self) -> Result<()> {
+        let found = self.kube.get(&LEASE, &object(&self.name)).await?;
+        let Some(mut lease) = found.filter(|lease| lease["spec"]["holderIdentity"] == self.identity.as_str()) else {
+            return Err(Error::new(
+                ErrorKind::Locked,
+                format!("the lock of migration {} was taken while the API server could not be reached", self.name),
+            )
+            .hint(format!("kubectl pgmigrate status {}", self.name)));
+        };
+        lease["spec"]["renewTime"] = micro_time(Timestamp::now()).into();
+        let sent = Instant::now();
+        let held = self.kube.replace(&LEASE, &lease).await?;
+        let mut again = self.kube.hold(&self.name, self.identity.clone(), held, sent);
+        // The old one has no renewal any more; dropped, it must not stop the new one.
+        std::mem::swap(self, &mut again);
+        Ok(())
+    }
+
     /// As [`Holder::identity`].
     pub fn identity(&self) -> &str {
         &self.identity

@@ -19,6 +19,9 @@ pub struct ControlData {
     /// "shut down", "in production", "shut down in recovery", "in archive recovery", ...
     pub state: String,
     pub checkpoint: Checkpoint,
+    /// None: read by an earlier version of this program.
+    #[serde(default)]
+    pub checksums: Option<bool>,
 }
 
 impl ControlData {
@@ -43,6 +46,7 @@ impl ControlData {
                 next_xid: field("Latest checkpoint's NextXID")?,
                 system_identifier: field("Database system identifier")?,
             },
+            checksums: Some(field("Data page checksum version")? != "0"),
         })
     }
 
@@ -61,12 +65,18 @@ mod tests {
         Database cluster state:               shut down\n\
         Latest checkpoint location:           0/12000028\n\
         Latest checkpoint's TimeLineID:       2\n\
-        Latest checkpoint's NextXID:          0:6376\n";
+        Latest checkpoint's NextXID:          0:6376\n\
+        Data page checksum version:           1\n";
 
     #[test]
     fn reads_the_last_checkpoint() {
         let control = ControlData::parse(TEXT).unwrap();
         assert!(control.is_shut_down());
+        assert_eq!(control.checksums, Some(true));
+        assert_eq!(
+            ControlData::parse(&TEXT.replace("version:           1\n", "version: 0\n")).unwrap().checksums,
+            Some(false)
+        );
         assert_eq!(control.checkpoint.location, Lsn(0x1200_0028));
         assert_eq!((control.checkpoint.timeline, control.checkpoint.next_xid.as_str()), (2, "0:6376"));
     }

@@ -90,7 +90,7 @@ impl Runner {
         self.unwritten.push(What::RevertStarted { step: id.clone() });
         let began = Instant::now();
         persist(&world.events, async || {
-            self.flush_kept().await?;
+            self.flush_once().await?;
             match tokio::time::timeout(step.deadline().max(Duration::from_secs(60)), step.revert(world, &receipt)).await
             {
                 Ok(result) => result,
@@ -107,15 +107,6 @@ impl Runner {
             let took = since.elapsed();
             self.unwritten.push(What::OutageEnded { millis: took.as_millis() as u64 });
             world.events.send(Event::OutageEnded { took });
-        }
-        Ok(())
-    }
-
-    /// As flush, but what could not be written stays for the next try.
-    async fn flush_kept(&mut self) -> Result<()> {
-        if !self.unwritten.is_empty() {
-            self.world.journal.append(self.unwritten.clone()).await?;
-            self.unwritten.clear();
         }
         Ok(())
     }

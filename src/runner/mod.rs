@@ -4,6 +4,7 @@ mod back;
 mod decide;
 mod fix;
 mod open;
+mod patience;
 mod told;
 
 pub use fix::for_fixes;
@@ -14,7 +15,7 @@ use crate::{
     error::{Context, Error, Kind, Result},
     event::Event,
     journal::{Phase, Standing, What},
-    kube::{self, lease::Lock},
+    kube::lease::Lock,
     plan::Plan,
     step::{Evidence, Hazard, Observed, Outage, Receipt, Step, World},
 };
@@ -28,9 +29,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
-
-/// How long an API server or a webhook may be away past the point of no return; a killed operator is back in about 10 s.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One migration, locked, with its plan: what every changing verb drives.
 pub struct Runner {
@@ -71,7 +69,7 @@ impl Runner {
 
     async fn step(&mut self, phase: Phase, number: usize, step: &Arc<dyn Step>) -> Result<()> {
         let (id, title) = (step.id(), step.describe().title);
-        self.safe_point()?;
+        self.safe_point().await?;
         let state = self.world.journal.state();
         let record = state.step(&id);
         let standing = self.standing(phase, number, step, record.standing);
@@ -111,7 +109,11 @@ impl Runner {
         };
         self.outage_begins(step);
         self.unwritten.push(What::Started { step: id.clone(), receipt: receipt.clone() });
-        self.flush().await?;
+        if let Err(error) = self.flush().await {
+            // What never began must not be written down as begun, with the failure.
+            self.unwritten.clear();
+            return Err(error);
+        }
         let evidence = self.apply_patiently(step, &receipt).await?;
         let took = began.elapsed();
         let note = evidence.get("note").and_then(Value::as_str).map(String::from);
@@ -157,26 +159,6 @@ impl Runner {
         }
     }
 
-    /// Past the point of no return an API server or an operator's webhook that is away must not leave the app down: the step,
-    /// idempotent as it is, is tried until they are back.
-    async fn apply_patiently(&mut self, step: &Arc<dyn Step>, receipt: &Receipt) -> Result<Evidence> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let error = match self.apply(step, receipt).await {
-                Ok(evidence) => return Ok(evidence),
-                Err(error) => error,
-            };
-            let past = step.hazard() != Hazard::OneWay && self.past_one_way.load(Ordering::SeqCst);
-            if !past || !kube::is_uncertain(&error) || Instant::now() >= end {
-                return Err(error);
-            }
-            self.world.events.detail(format!("tried again: {}", error.chain()));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            // Meanwhile the lock may have gone to somebody else.
-            self.safe_point()?;
-        }
-    }
-
     /// Applies within the step's deadline and the downtime budget, then looks whether it took effect.
     async fn apply(&mut self, step: &Arc<dyn Step>, receipt: &Receipt) -> Result<Evidence> {
         let one_way = step.hazard() == Hazard::OneWay;
@@ -211,27 +193,6 @@ impl Runner {
         }
     }
 
-    /// Before every step: still allowed to go on? The budget binds only while there is a way back.
-    fn safe_point(&self) -> Result<()> {
-        if self.lock.lost.is_cancelled() {
-            return Err(Error::new(
-                Kind::Locked,
-                "the lock was lost: another runner took it, or it could not be renewed in time",
-            ));
-        }
-        if self.past_one_way.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        if self.stop.is_cancelled() {
-            return Err(Error::new(Kind::Interrupted, "interrupted"));
-        }
-        if self.limit(Duration::MAX).is_zero() {
-            let budget = self.world.migration.guardrails.downtime_budget;
-            return Err(Error::failed(format!("the downtime budget of {} s is used up", budget.as_secs())));
-        }
-        Ok(())
-    }
-
     /// A step's deadline, cut to what is left of the downtime budget while there is a way back.
     fn limit(&self, deadline: Duration) -> Duration {
         match self.outage {
@@ -261,18 +222,13 @@ impl Runner {
         }
     }
 
-    async fn flush(&mut self) -> Result<()> {
-        let entries = std::mem::take(&mut self.unwritten);
-        if entries.is_empty() { Ok(()) } else { self.world.journal.append(entries).await }
-    }
-
     /// What a failed step leads to: back by itself, or a clear word on who must do what.
     async fn failed(&mut self, phase: Phase, step: &Arc<dyn Step>, error: Error) -> Error {
         let (name, title) = (self.world.migration.name.clone(), step.describe().title);
         self.world.events.send(Event::StepFailed { id: step.id(), title: title.clone(), error: error.chain() });
         self.unwritten.push(What::Failed { step: step.id(), error: error.chain() });
         // The lost lock and the unreachable API refuse this too: the restore below says so in its own words.
-        let written = self.flush().await;
+        let written = self.flush_once().await;
         let kind = error.kind;
         // The remedy of the cause comes first, then the command that goes on.
         let failed = |kind, cause: Error, next: String| Error {

@@ -145,8 +145,10 @@ pub fn yaml(document: &Value) -> Result<String> {
 
 /// A closed pipe (`| head`) is the reader's right, not an error.
 pub fn out(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    live::above(|| {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    });
 }
 
 /// One piece of talk on a line of its own; above the live block where there is one.
@@ -177,8 +179,9 @@ pub fn erase(lines: usize) {
 pub fn logging(verbosity: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbosity {
-        0 => "warn",
-        1 => "pgmigrate=info,warn",
+        // What kube reports there comes back as an error, and is told once, in our words.
+        0 => "warn,kube_client=off",
+        1 => "pgmigrate=info,warn,kube_client=off",
         2 => "pgmigrate=debug,info",
         _ => "pgmigrate=trace,debug",
     };

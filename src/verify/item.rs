@@ -1,6 +1,6 @@
 //! What was compared, one item a thing, and the report of a whole database.
 
-use super::{Code, Verdict, rows::Difference};
+use super::{Code, Indexes, Verdict, rows::Difference};
 use crate::journal::Acceptance;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,9 +44,12 @@ pub struct Report {
     /// was looked at a moment of its own. Sequences are no transaction's and are always seen as they stand.
     #[serde(default)]
     pub instant: Option<String>,
+    /// Statements for the promoted target, in this order: indexes to be built anew, then their collations' versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repair: Vec<String>,
     /// What made this run's hashes differ from others'. As text: JSON readers elsewhere would round it.
     pub seed: String,
-    /// RFC 3339.
+    /// When the snapshots were taken: RFC 3339.
     pub at: String,
 }
 
@@ -61,11 +64,18 @@ impl Report {
             source_lsn: "unknown".into(),
             target_lsn: "unknown".into(),
             instant: None,
+            repair: Vec::new(),
             seed: "none".into(),
             at: jiff::Timestamp::now().to_string(),
         };
         report.judge();
         report
+    }
+
+    pub fn add(&mut self, indexes: Indexes) {
+        self.items.extend(indexes.items);
+        self.repair = indexes.repair;
+        self.judge();
     }
 
     /// To be called when an item has changed.

@@ -49,6 +49,11 @@ pub enum Code {
     BeingWritten,
     /// A materialised view that differs, and whose definition could not be, or gives other rows, at the source.
     Stale,
+    /// With which version of its library a collation's indexes were made is not known.
+    VersionUnknown,
+    /// An index that sorts by a collation of another version, and was not read.
+    IndexUnchecked,
+    AmcheckAbsent,
     NothingCompared,
     ScriptUnknown,
     // FAIL
@@ -58,6 +63,7 @@ pub enum Code {
     CatalogueDiffers,
     MissingAtTarget,
     MissingAtSource,
+    IndexBroken,
     ScriptDiffers,
 }
 
@@ -128,7 +134,7 @@ mod tests {
         let source = include_str!("verdict.rs").split_once("pub enum Code {").expect("the list").1;
         let list = source.split_once("\n}").expect("its end").0;
         let names = list.lines().map(|line| line.trim().trim_end_matches(','));
-        for name in names.filter(|name| !name.starts_with('/')) {
+        for name in names.filter(|name| !name.is_empty() && !name.starts_with('/')) {
             let code: String = name.chars().fold(String::new(), |mut text, c| {
                 if c.is_uppercase() && !text.is_empty() {
                     text.push('-');

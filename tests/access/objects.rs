@@ -2,6 +2,7 @@ use crate::ground::{Lab, NAMESPACE};
 use pgmigrate::{
     error::Kind as ErrorKind,
     event::Events,
+    journal::{Journal, Phase, What},
     kube::{self, Probe, flags::Flags, kind},
     lab::{
         api::rbac::{Rule, User},
@@ -198,11 +199,50 @@ async fn one_runner_at_a_time() {
     lock.release().await.unwrap();
 
     // Cut off from the API: lost before another may take it.
-    let lock = kube.lock("m").await.unwrap();
+    let mut lock = kube.lock("m").await.unwrap();
     lab.faults.answer(Moment::Before, on("", "leases", ""), 503, ALWAYS);
     let began = Instant::now();
     tokio::time::timeout(Duration::from_secs(14), lock.lost.cancelled()).await.expect("lost in time");
     assert!(began.elapsed() > Duration::from_secs(5));
+    assert!(kube::is_uncertain(&lock.regain().await.unwrap_err()));
+    // Nobody has had it meanwhile: it is ours again, and renewed.
+    lab.faults.clear();
+    lock.regain().await.unwrap();
+    let holder = kube.lock_holder("m").await.unwrap().unwrap();
+    assert!(!lock.lost.is_cancelled() && holder.identity == lock.identity());
+    let renewed = async { while kube.lock_holder("m").await.unwrap().unwrap().renewed == holder.renewed {} };
+    tokio::time::timeout(Duration::from_secs(14), renewed).await.expect("renewed");
+    kube.unlock("m").await.unwrap();
+    assert_eq!(lock.regain().await.unwrap_err().kind, ErrorKind::Locked);
+}
+
+/// A write is made, its answer lost, and the look after it too: the next write takes it in. Somebody else's is another matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journal_knows_its_own_lost_writes() {
+    let lab = Lab::start().await;
+    let kube = lab.kube().await;
+    let began = |phase| What::PhaseBegan { phase };
+    let journal = Journal::read(&kube, "m").await.unwrap();
+    for verb in ["create", "update"] {
+        lab.faults.lose(Moment::After, on(verb, "configmaps", ""), 1);
+        lab.faults.answer(Moment::Before, on("get", "configmaps", ""), 503, 5);
+        let lost = journal.append(vec![began(Phase::Prepare), What::OutageBegan]).await.unwrap_err();
+        assert!(kube::is_uncertain(&lost), "{}", lost.chain());
+        lab.faults.clear();
+        journal.append(vec![began(Phase::Prepare), What::OutageBegan, began(Phase::Cutover)]).await.unwrap();
+        journal.append(vec![What::PhaseEnded { phase: Phase::Cutover }]).await.unwrap();
+    }
+    let there = Journal::read(&kube, "m").await.unwrap();
+    let numbers: Vec<u64> = there.entries().iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let texts = |journal: &Journal| journal.entries().iter().map(|e| json!(e).to_string()).collect::<Vec<_>>();
+    assert_eq!(texts(&there), texts(&journal));
+    let mut object = (*lab.store.get("configmaps", NAMESPACE, "pgmigrate-m").unwrap()).clone();
+    let text = object["data"]["entries"].as_str().unwrap().to_string();
+    let theirs = json!({"seq": 9, "at": "2026-11-21T12:00:00Z", "by": "ann@elsewhere/1", "entry": "outage-began"});
+    object["data"]["entries"] = format!("{text}{theirs}\n").into();
+    kube.replace(&kind::CONFIG_MAP, &object).await.unwrap();
+    assert_eq!(journal.append(vec![What::OutageBegan]).await.unwrap_err().kind, ErrorKind::Locked);
 }
 
 #[tokio::test]

@@ -117,8 +117,12 @@ async fn the_zalando_operator_restarts_behind_the_fence() {
     bench.mark();
     let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
     bench.begun("fence-source").await;
-    let operator = ["delete", "pod", "-A", "-l", "name=postgres-operator", "--force", "--grace-period=0"];
-    bench.kubectl(&operator, "").expect("deleted");
+    let label = "name=postgres-operator";
+    let namespace = ["get", "pods", "-A", "-l", label, "-o", "jsonpath={.items[0].metadata.namespace}"];
+    let namespace = bench.kubectl(&namespace, "").expect("the operator runs");
+    bench
+        .kubectl(&["delete", "pod", "-n", &namespace, "-l", label, "--force", "--grace-period=0"], "")
+        .expect("deleted");
     let _ = cutover.wait().await.code(0);
     bench.on_target().await;
     bench.longest_gap();

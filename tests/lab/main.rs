@@ -7,6 +7,8 @@ mod dump;
 mod ends;
 mod failures;
 mod input;
+mod lost;
+mod patience;
 mod pooler;
 mod replica;
 mod script;

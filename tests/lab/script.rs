@@ -1,5 +1,10 @@
 //! The script's hooks when they fail or veto, and those that are told of a way back.
 use super::support::{Bench, Run, Setting};
+use pgmigrate::lab::{
+    api::request::RequestInfo,
+    faults::{Moment, Runner},
+};
+use std::sync::atomic::Ordering;
 
 /// A hook fails for as long as an account of its name exists: the script itself must not change once a migration began.
 const TROUBLE: &str = r#"
@@ -20,7 +25,7 @@ fn on_failure(m, error) {
     annotate("deployment/mastodon-web", "lab/told", m.error);
     trouble("source", "on_failure");
 }
-fn on_rollback(m) { log("told of a rollback"); }
+fn on_rollback(m) { log("told of a rollback"); annotate("deployment/mastodon-web", "lab/rolled-back", "yes"); }
 fn finalize(m) { trouble("target", "finalize"); }
 "#;
 
@@ -33,8 +38,12 @@ fn calm(hook: &str) -> String {
 }
 
 fn told(bench: &Bench) -> String {
+    annotation(bench, "lab/told")
+}
+
+fn annotation(bench: &Bench, key: &str) -> String {
     let web = bench.object("deployments.apps", "mastodon-web");
-    web["metadata"]["annotations"]["lab/told"].as_str().unwrap_or_default().to_owned()
+    web["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned()
 }
 
 /// A hook stands in the way: the app is on the source again, and the script was told why.
@@ -70,6 +79,53 @@ async fn a_hook_fails_or_vetoes_before_the_point_of_no_return() {
     let _ = bench.cutover().await.code(5).says("script (was");
     let _ = bench.run("rollback mastodon --remove-target --accept-changes").await.code(0);
     assert_eq!(bench.leftovers(), Vec::<String>::new());
+    bench.on_source().await;
+    bench.end().await;
+}
+
+/// Runs a cutover that is killed at the journal's first write with this entry of this step.
+async fn killed(bench: &Bench, moment: Moment, entry: &str, step: &str) {
+    let runner = Runner::default();
+    let (entry, step) = (format!("\"entry\":\"{entry}\""), format!("\"step\":\"{step}\""));
+    // Only the newest line: the ones before it are of earlier cutovers.
+    let matching = move |request: &RequestInfo| {
+        let text = request.body.as_ref().and_then(|body| body["data"]["entries"].as_str()).unwrap_or_default();
+        text.lines().last().is_some_and(|line| line.contains(&entry) && line.contains(&step))
+    };
+    let fired = bench.lab.faults.kill_runner(&runner, moment, Box::new(matching));
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    runner.is(cutover.pid);
+    let run = cutover.wait().await;
+    assert!(run.code.is_none() && fired.load(Ordering::SeqCst) == 1, "not killed: {run}");
+    bench.lab.faults.clear();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_is_told_of_a_way_back_also_after_kill_9() {
+    let Some(bench) = Bench::up(Setting::default().own_script(TROUBLE)).await else { return };
+    let rolled_back = |bench: &Bench| annotation(bench, "lab/rolled-back");
+    let _ = bench.prepare().await;
+    // Lost with the source stopped: who asks for the way back is the one whom `on_rollback` follows.
+    killed(&bench, Moment::After, "started", "prove-caught-up").await;
+    assert_eq!(rolled_back(&bench), "");
+    let back = bench.run("rollback mastodon").await.code(0).says("told of a rollback");
+    let _ = back.never_says("told: ");
+    assert_eq!((rolled_back(&bench), told(&bench)), ("yes".into(), String::new()));
+    bench.on_source().await;
+    // Lost on the way back by itself, before and after what on_failure does: whoever finishes it tells the script again.
+    bench.at_source(&trouble("stop_apps")).await;
+    killed(&bench, Moment::After, "script-intent", "script-on-failure").await;
+    assert_eq!(told(&bench), "", "only the intent was written");
+    let _ = bench.run("resume mastodon").await.code(0).says("told: true: ");
+    assert!(told(&bench).contains("boom in stop_apps"), "{}", told(&bench));
+    bench.on_source().await;
+    bench.change("deployments.apps", "mastodon-web", |web| {
+        web["metadata"]["annotations"].as_object_mut().expect("annotations").retain(|key, _| !key.starts_with("lab/"));
+    });
+    killed(&bench, Moment::Before, "script-done", "script-on-failure").await;
+    assert!(told(&bench).contains("boom in stop_apps"), "it was done: {}", told(&bench));
+    let _ = bench.run("rollback mastodon").await.code(0).says("told of a rollback");
+    assert_eq!(rolled_back(&bench), "yes");
     bench.on_source().await;
     bench.end().await;
 }

@@ -92,7 +92,10 @@ async fn object(
         }
         let pod = info.name.clone().unwrap_or_default();
         let (faults, about) = (shared.faults.clone(), info.clone());
-        let lost: ws::Lost = Box::new(move || !matches!(faults.after(&about, 101), Verdict::Pass));
+        let lost: ws::Lost = Box::new(move |said| {
+            let body = (!said.is_empty()).then(|| String::from_utf8_lossy(said).into());
+            !matches!(faults.after(&RequestInfo { body, ..about }, 101), Verdict::Pass)
+        });
         return ws::serve(&shared.store, &shared.node, request, &info.namespace, &pod, &sub, lost).await.map(Some);
     }
     if sub == "proxy" && matches!(resource.key().as_str(), "pods" | "services") {

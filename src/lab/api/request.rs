@@ -15,6 +15,7 @@ pub struct RequestInfo {
     /// "" where there is none.
     pub namespace: String,
     pub name: Option<String>,
+    /// Of a port-forward whose answer may be lost: the text that was sent to the port.
     pub body: Option<Value>,
     pub watch: bool,
     pub query: BTreeMap<String, String>,

@@ -19,8 +19,9 @@ use std::{convert::Infallible, sync::Arc};
 
 pub type Body = BoxBody<Bytes, Infallible>;
 
-/// Asked when a command in a pod has come to its end: true, and its answer gets lost on the way.
-pub type Lost = Box<dyn FnOnce() -> bool + Send>;
+/// Asked when a command in a pod has come to its end, or a forwarded port begins to answer what was said to it: true, and
+/// the answer gets lost on the way.
+pub type Lost = Box<dyn FnOnce(&[u8]) -> bool + Send>;
 
 /// `subresource`: "exec", "portforward" or "log". For the first two the answer is 101 and the connection is taken over:
 /// the server must serve it `with_upgrades`. The request's body is not looked at.
@@ -40,7 +41,7 @@ pub async fn serve<B>(
     let query = Query::of(request.uri().query().unwrap_or_default());
     match subresource {
         "exec" => exec::answer(target, &query, request, lost),
-        "portforward" => forward::answer(target, &query, request),
+        "portforward" => forward::answer(target, &query, request, lost),
         "log" => log::answer(target, &query),
         other => Err(refuse(404, "NotFound", format!("the server could not find the requested resource pods/{other}"))),
     }

@@ -51,7 +51,7 @@ pub struct Node {
 }
 
 /// A panic elsewhere must not turn every later look at the node into another one.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -17,6 +17,8 @@ run() { if [ "$(id -u)" = 0 ]; then su postgres -c "$*"; else sh -c "$*"; fi; }
 export LC_ALL=C
 "#;
 const READ: &str = r#""$bin/pg_controldata" "$PGDATA""#;
+const STOPPING: &str =
+    r#"if run "$bin/pg_ctl -D '$PGDATA' status" >/dev/null; then sed -n 8p "$PGDATA/postmaster.pid"; fi"#;
 /// A server that is stopped already is left as it is.
 const STOP: &str = r#"if run "$bin/pg_ctl -D '$PGDATA' status" >/dev/null; then
   run "$bin/pg_ctl -D '$PGDATA' stop -m fast -w -t 90" >&2 || exit 1
@@ -33,6 +35,14 @@ pub async fn read(world: &World, pod: &str) -> Result<ControlData> {
 pub async fn stop(world: &World, pod: &str) -> Result<ControlData> {
     let stopped = run(world, pod, &format!("{STOP}{READ}"), Duration::from_secs(100)).await;
     stopped.with_context(|| format!("stop PostgreSQL in pod {pod}"))
+}
+
+/// Whether a shutdown is under way: the postmaster's own word, in the eighth line of its pid file, while it lives.
+pub async fn is_stopping(world: &World, pod: &str) -> Result<bool> {
+    let script = format!("{AS_SERVER}{STOPPING}");
+    let said = world.sessions.shell(&world.kube, pod, &script, Duration::from_secs(20)).await;
+    let said = said.with_context(|| format!("look whether PostgreSQL in pod {pod} is shutting down"))?;
+    Ok(said.stdout.trim() == "stopping")
 }
 
 async fn run(world: &World, pod: &str, script: &str, deadline: Duration) -> Result<ControlData> {

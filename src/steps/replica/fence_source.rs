@@ -71,9 +71,12 @@ impl Step for FenceSource {
         Duration::from_secs(120)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
-        let control = control::read(world, &pod(world).await?).await?;
+        let pod = pod(world).await?;
+        let control = control::read(world, &pod).await?;
         Ok(match control.state.as_str() {
             "shut down" => Observed::Done,
+            // The control file says so only when the last checkpoint is being written.
+            "in production" if control::is_stopping(world, &pod).await? => Observed::Partial("shutting down".into()),
             "in production" => Observed::Absent,
             "shutting down" => Observed::Partial("shutting down".into()),
             other => Observed::Unknown(format!("the source's control file says '{other}'")),
@@ -104,6 +107,12 @@ impl Step for FenceSource {
     }
     async fn revert(&self, world: &World, receipt: &Receipt) -> Result<()> {
         let Some(pod) = receipt["pod"].as_str() else { return Ok(()) };
+        // A shutdown that was begun goes on without us, and would take with it what is started now. One that can't be looked
+        // at is waited for by Patroni's own restart.
+        while let Ok(true) = control::is_stopping(world, pod).await {
+            world.events.detail(format!("waiting for the shutdown of PostgreSQL in pod {pod} to end"));
+            world.sleep(Duration::from_millis(200)).await?;
+        }
         let running = |status: &Value| patroni::is_running_primary(status);
         if !running(&patroni::status(&world.kube, pod).await?) {
             patroni::restart(&world.kube, pod).await?;

@@ -27,6 +27,9 @@ pub struct ProveCaughtUp {
 const CONTROL: &str = "SELECT checkpoint_lsn::text AS location, timeline_id AS timeline, next_xid, \
     system_identifier::text AS system_identifier FROM pg_control_checkpoint(), pg_control_system()";
 
+/// Of a copy they are as at the source, until somebody switches them there.
+const CHECKSUMS: &str = "SELECT data_page_checksum_version <> 0 AS checksums FROM pg_control_init()";
+
 #[async_trait::async_trait]
 impl Step for ProveCaughtUp {
     fn id(&self) -> String {
@@ -83,9 +86,19 @@ impl Step for ProveCaughtUp {
             )));
         }
         let started: String = db.value("SELECT pg_postmaster_start_time()::text AS at", &[]).await?;
+        let checksums: bool = db.value(CHECKSUMS, &[]).await?;
         ends::keep_target(world, db).await;
-        let note = format!("equal at {}, timeline {}, next xid {}", target.location, target.timeline, target.next_xid);
-        Ok(json!({ "note": note, "checkpoint": target, "targetStarted": started }))
+        let word = |on: Option<bool>| on.map_or("unknown", |on| if on { "on" } else { "off" });
+        let note = format!(
+            "equal at {}, timeline {}, next xid {}; checksums: source {}, target {}",
+            target.location,
+            target.timeline,
+            target.next_xid,
+            word(source.checksums),
+            word(Some(checksums))
+        );
+        let checksums = json!({ "source": source.checksums, "target": checksums });
+        Ok(json!({ "note": note, "checkpoint": target, "checksums": checksums, "targetStarted": started }))
     }
 }
 

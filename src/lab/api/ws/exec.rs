@@ -135,7 +135,7 @@ async fn talk(
         () = cut => { input.abort(); return sender.abort() }
     };
     exit.send_replace(true);
-    if lost() {
+    if lost(&[]) {
         input.abort();
         return sender.abort();
     }

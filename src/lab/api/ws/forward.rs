@@ -1,15 +1,26 @@
 //! Port-forward in `v4.channel.k8s.io`: for the i-th port, channel 2i carries data and 2i+1 an error text; the first
 //! frame of each is the port's number, little endian.
-use super::{Body, Query, Refusal, Target, bad_request, channel, refuse, tunnel, upgrade};
+use super::{Body, Lost, Query, Refusal, Target, bad_request, channel, refuse, tunnel, upgrade};
+use crate::lab::node::hold;
 use http::{Request, Response};
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpStream, tcp::OwnedWriteHalf},
     sync::watch,
 };
+use tokio_util::sync::CancellationToken;
 
-pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<Response<Body>, Refusal> {
+/// None: it has answered.
+type Said = Arc<Mutex<Option<Vec<u8>>>>;
+
+/// Bytes of a message that tell what is asked: a request line, a header or two.
+const SAID: usize = 256;
+
+pub fn answer<B>(target: Target, query: &Query, request: Request<B>, lost: Lost) -> Result<Response<Body>, Refusal> {
     let listed = query.all("ports");
     let ports: Result<Vec<u16>, _> = listed.iter().flat_map(|list| list.split(',')).map(str::parse).collect();
     let Ok(ports) = ports else {
@@ -41,7 +52,7 @@ pub fn answer<B>(target: Target, query: &Query, request: Request<B>) -> Result<R
                 sender.send(number as u8, port.to_le_bytes().to_vec()).await;
             }
         }
-        talk(sandbox.ip, &ports, sender, receiver, cut).await;
+        talk(sandbox.ip, &ports, sender, receiver, cut, lost).await;
     });
     Ok(response)
 }
@@ -52,7 +63,10 @@ async fn talk(
     sender: channel::Sender,
     mut receiver: channel::Receiver,
     cut: impl Future<Output = ()>,
+    lost: Lost,
 ) {
+    // What was said to the first port, until it answers: with more than one nobody asks for an answer that gets lost.
+    let (said, gone, mut lost) = (Said::new(Mutex::new(Some(vec![]))), CancellationToken::new(), Some(lost));
     let mut writers = vec![];
     let mut readers = tokio::task::JoinSet::new();
     // Never set: a connection's end is its end.
@@ -62,7 +76,17 @@ async fn talk(
             Ok(stream) => {
                 let _ = stream.set_nodelay(true);
                 let (read, write) = stream.into_split();
-                readers.spawn(channel::pump(read, 2 * index as u8, sender.frames.clone(), exited.clone()));
+                let (said, gone, lost) = (said.clone(), gone.clone(), lost.take());
+                let pump = (2 * index as u8, sender.frames.clone(), exited.clone());
+                readers.spawn(async move {
+                    if let (Some(lost), Ok(())) = (lost, read.readable().await)
+                        && lost(&hold(&said).take().unwrap_or_default())
+                    {
+                        gone.cancel();
+                        return std::future::pending().await;
+                    }
+                    channel::pump(read, pump.0, pump.1, pump.2).await;
+                });
                 writers.push(Some(write));
             }
             Err(error) => {
@@ -74,6 +98,9 @@ async fn talk(
     let ended = async { while readers.join_next().await.is_some() {} };
     let input = async {
         while let Some((number, data)) = receiver.next().await {
+            if let (0, Some(said)) = (number, hold(&said).as_mut()) {
+                said.extend(data.iter().take(SAID));
+            }
             pass_on(&mut writers, number, &data).await;
         }
     };
@@ -81,6 +108,7 @@ async fn talk(
         () = input => sender.abort(),
         () = ended => sender.close().await,
         () = cut => sender.abort(),
+        () = gone.cancelled() => sender.abort(),
     }
 }
 
