@@ -1,8 +1,8 @@
 use super::context::Context;
 use crate::{
-    discover::{self, Everything, uses::Place},
+    discover::{self, Everything},
     error::{Error, Result},
-    facts::{cnpg, text},
+    facts::{cnpg, text, uses::Place},
     journal::{Journal, LABEL, State},
     kube::lease,
     spec::Strategy,

@@ -1,7 +1,7 @@
 //! A key's value -> the template that points it at the target. What can't be rewritten surely, or only with a secret
 //! in the file, is left to a human and said.
 
-use super::uses::{Door, Objects, Place};
+use crate::facts::uses::{Door, Objects, Place};
 
 /// What is known of the source.
 pub struct Known<'a> {

@@ -1,7 +1,8 @@
 //! A migration file and its script, written for a person: what was found is filled in, what was guessed is marked.
 
-use super::{Source, connections::Finding, uses::User};
+use super::{Source, connections::Finding};
 use crate::{
+    facts::uses::User,
     spec::{Strategy, WorkloadKind, builtin},
     strategy::{
         choose::Choice,

@@ -4,13 +4,16 @@
 pub mod connections;
 pub mod draft;
 mod namespace;
-pub mod uses;
 
 pub use namespace::{Everything, Workloads};
 
 use crate::{
     error::{Error, Result},
-    facts::{server, text, zalando},
+    facts::{
+        server, text,
+        uses::{Objects, Place, User},
+        zalando,
+    },
     kube::{
         Kube,
         kind::{CLUSTER, OBJECT_STORE, POSTGRESQL, SERVICE},
@@ -20,7 +23,6 @@ use crate::{
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use uses::{Objects, Place, User};
 
 /// A Zalando cluster and what hangs on it.
 pub struct Source {

@@ -1,9 +1,11 @@
 //! Reading in bulk: what runs, and the Secrets and ConfigMaps behind it.
 
-use super::uses::{Objects, Place, Reference, User, decoded, references};
 use crate::{
     error::Result,
-    facts::text,
+    facts::{
+        text,
+        uses::{Objects, Place, Reference, User, decoded, references},
+    },
     kube::{
         Kind, Kube, is_forbidden,
         kind::{CLUSTER, CONFIG_MAP, CRON_JOB, DEPLOYMENT, LEASE, POSTGRESQL, SECRET, STATEFUL_SET},

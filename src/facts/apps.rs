@@ -1,6 +1,9 @@
 //! Which workloads mention the source, and in which keys: what `init` proposes and `check` compares with the file.
 
-use super::{list, text};
+use super::{
+    text,
+    uses::{self, Door, Objects, Place, Reference, decoded, references},
+};
 use crate::{
     error::Result,
     kube::{Kube, kind},
@@ -21,8 +24,6 @@ pub struct Consumer {
     pub replicas: u32,
     /// Where the source is mentioned: `env DB_HOST`, `configmap/mastodon-database key DB_HOST`.
     pub mentions: Vec<Mention>,
-    /// Autoscalers that would bring it back up.
-    pub autoscalers: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,169 +67,76 @@ impl Workloads {
     }
 
     pub fn get(&self, workload: &Workload) -> Option<&Value> {
-        let (objects, _) = self.of(workload.kind);
-        objects.iter().find(|o| text(o, "/metadata/name") == workload.name)
+        self.of(workload.kind).iter().find(|o| text(o, "/metadata/name") == workload.name)
     }
 
-    /// The objects of a kind, and where their pod template is.
-    fn of(&self, kind: WorkloadKind) -> (&[Value], &'static str) {
+    fn of(&self, kind: WorkloadKind) -> &[Value] {
         match kind {
-            WorkloadKind::Deployment => (&self.deployments, "/spec/template/spec"),
-            WorkloadKind::StatefulSet => (&self.statefulsets, "/spec/template/spec"),
-            WorkloadKind::CronJob => (&self.cronjobs, "/spec/jobTemplate/spec/template/spec"),
+            WorkloadKind::Deployment => &self.deployments,
+            WorkloadKind::StatefulSet => &self.statefulsets,
+            WorkloadKind::CronJob => &self.cronjobs,
         }
     }
 }
 
-/// Every Deployment, StatefulSet and CronJob of the namespace whose environment leads to the source. The source's own
-/// objects (its StatefulSet, its poolers, its logical backup) are left out. Reads only the Secrets and ConfigMaps that
-/// the templates name; one that may not be read counts as not mentioning.
+/// Every Deployment, StatefulSet and CronJob of the namespace whose pods are led to the source, which is in the same one. The
+/// source's own are left out. Reads only the Secrets and ConfigMaps that the templates name; one that may not be read
+/// counts as not mentioning.
 pub async fn consumers(kube: &Kube, workloads: &Workloads, cluster: &str) -> Vec<Consumer> {
-    let mut objects = Objects { kube, seen: BTreeMap::new() };
-    let mut found = Vec::new();
+    let (place, mut objects, mut found) = (Place { cluster, namespace: kube.namespace() }, Objects::new(), Vec::new());
     for kind in WorkloadKind::ALL {
-        let (all, template) = workloads.of(kind);
-        for object in all.iter().filter(|o| !own(o, cluster)) {
-            let mentions = mentions(&mut objects, object.pointer(template).unwrap_or(&Value::Null), cluster).await;
-            if mentions.is_empty() {
-                continue;
+        for object in workloads.of(kind).iter().filter(|object| !place.own(text(object, "/metadata/name"))) {
+            let mentions = mentions(kube, &mut objects, &place, references(kind, object)).await;
+            if !mentions.is_empty() {
+                let target = Workload { kind, name: text(object, "/metadata/name").to_owned() };
+                let (workload, replicas) = (target.to_string(), uses::replicas(kind, object) as u32);
+                found.push(Consumer { workload, replicas, mentions, target });
             }
-            let target = Workload { kind, name: text(object, "/metadata/name").to_owned() };
-            found.push(Consumer {
-                workload: target.to_string(),
-                replicas: replicas(object, kind),
-                autoscalers: scaled_by(&workloads.autoscalers, &target),
-                mentions,
-                target,
-            });
         }
     }
     found
 }
 
-fn own(object: &Value, cluster: &str) -> bool {
-    let name = text(object, "/metadata/name");
-    name == cluster
-        || name == format!("{cluster}-pooler")
-        || name == format!("{cluster}-pooler-repl")
-        || name == format!("logical-backup-{cluster}")
-}
-
-fn replicas(object: &Value, workload: WorkloadKind) -> u32 {
-    match workload {
-        WorkloadKind::CronJob => u32::from(object.pointer("/spec/suspend").and_then(Value::as_bool) != Some(true)),
-        _ => object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1) as u32,
-    }
-}
-
-fn scaled_by(autoscalers: &[Value], workload: &Workload) -> Vec<String> {
-    let aims = |h: &&Value| {
-        let kind = text(h, "/spec/scaleTargetRef/kind").to_lowercase();
-        format!("{kind}/{}", text(h, "/spec/scaleTargetRef/name")) == workload.to_string()
-    };
-    autoscalers.iter().filter(aims).map(|h| text(h, "/metadata/name").to_owned()).collect()
-}
-
-/// Secrets and ConfigMaps read so far, decoded.
-struct Objects<'a> {
-    kube: &'a Kube,
-    seen: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-impl Objects<'_> {
-    async fn read(&mut self, object: &str) -> &BTreeMap<String, String> {
-        if !self.seen.contains_key(object) {
-            let (kind, name) = object.split_once('/').unwrap_or(("", object));
-            let api = if kind == "secret" { &kind::SECRET } else { &kind::CONFIG_MAP };
-            let read = self.kube.get(api, name).await.ok().flatten().unwrap_or_default();
-            self.seen.insert(object.to_owned(), values(&read, kind == "secret"));
-        }
-        &self.seen[object]
-    }
-}
-
-fn values(object: &Value, secret: bool) -> BTreeMap<String, String> {
-    let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
-    data.filter_map(|(key, value)| {
-        let value = if secret { super::zalando::decoded(object, key).ok()? } else { value.as_str()?.to_owned() };
-        Some((key.clone(), value))
-    })
-    .collect()
-}
-
-async fn mentions(objects: &mut Objects<'_>, pod: &Value, cluster: &str) -> Vec<Mention> {
-    let mut found = Vec::new();
-    for container in list(pod, "/containers").iter().chain(list(pod, "/initContainers")) {
-        for env in list(container, "/env") {
-            let key = text(env, "/name");
-            if let Some(pooler) = names(text(env, "/value"), cluster) {
-                found.push(Mention { object: "env".to_owned(), key: key.to_owned(), pooler });
+async fn mentions(kube: &Kube, objects: &mut Objects, place: &Place<'_>, references: Vec<Reference>) -> Vec<Mention> {
+    let (here, mut found) = (place.namespace, Vec::new());
+    for reference in references {
+        let mention = |object: &str, key: &str, door| Mention {
+            object: object.to_owned(),
+            key: key.to_owned(),
+            pooler: door == Door::Pooler,
+        };
+        match reference {
+            Reference::Fixed(key, value) => {
+                found.extend(place.reached_by(&key, &value, here).map(|door| mention("env", &key, door)));
             }
-            for (reference, kind) in
-                [("/valueFrom/secretKeyRef", "secret"), ("/valueFrom/configMapKeyRef", "configmap")]
-            {
-                let Some(reference) = env.pointer(reference) else { continue };
-                let object = format!("{kind}/{}", text(reference, "/name"));
-                look(objects, &object, Some(text(reference, "/key")), cluster, &mut found).await;
-            }
-        }
-        for from in list(container, "/envFrom") {
-            for (reference, kind) in [("/secretRef", "secret"), ("/configMapRef", "configmap")] {
-                let name = text(from, &format!("{reference}/name"));
-                if !name.is_empty() {
-                    look(objects, &format!("{kind}/{name}"), None, cluster, &mut found).await;
-                }
+            Reference::To(object, wanted) => {
+                // The operator's own leads to the source, whatever is in it.
+                let made = place.made(&object).then_some(Door::Direct);
+                let keys = read(kube, objects, &object).await.iter();
+                let keys = keys.filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| wanted == *key));
+                found.extend(keys.filter_map(|(key, value)| {
+                    Some(mention(&object, key, place.reached_by(key, value, here).or(made)?))
+                }));
             }
         }
     }
-    for volume in list(pod, "/volumes") {
-        for (name, kind) in [("/secret/secretName", "secret"), ("/configMap/name", "configmap")] {
-            let name = text(volume, name);
-            if !name.is_empty() {
-                look(objects, &format!("{kind}/{name}"), None, cluster, &mut found).await;
-            }
+    let mut seen = Vec::new();
+    found.retain(|mention| {
+        !seen.contains(mention) && {
+            seen.push(mention.clone());
+            true
         }
-    }
-    found.dedup();
+    });
     found
 }
 
-/// A value that names the source's host; or one of the operator's own Secrets, whatever is in it.
-async fn look(objects: &mut Objects<'_>, object: &str, key: Option<&str>, cluster: &str, found: &mut Vec<Mention>) {
-    let operators = object.contains(&format!(".{cluster}.credentials."));
-    for (name, value) in objects.read(object).await {
-        if key.is_some_and(|k| k != name) {
-            continue;
-        }
-        if let Some(pooler) = names(value, cluster).or(operators.then_some(false)) {
-            let mention = Mention { object: object.to_owned(), key: name.clone(), pooler };
-            if !found.contains(&mention) {
-                found.push(mention);
-            }
-        }
+/// A Secret or ConfigMap, decoded, once.
+async fn read<'a>(kube: &Kube, objects: &'a mut Objects, object: &str) -> &'a BTreeMap<String, String> {
+    if !objects.contains_key(object) {
+        let (kind, name) = object.split_once('/').unwrap_or(("", object));
+        let secret = kind == "secret";
+        let found = kube.get(if secret { &kind::SECRET } else { &kind::CONFIG_MAP }, name).await.ok().flatten();
+        objects.insert(object.to_owned(), decoded(&found.unwrap_or_default(), secret));
     }
-}
-
-/// Whether a text has one of the source's Services in it as a host name; Some(true): its pooler.
-fn names(value: &str, cluster: &str) -> Option<bool> {
-    let host = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.');
-    let services =
-        [(String::new(), false), ("-repl".into(), false), ("-pooler".into(), true), ("-pooler-repl".into(), true)];
-    value.split(host).find_map(|token| {
-        let first = token.split('.').next()?;
-        services.iter().find(|(suffix, _)| first == format!("{cluster}{suffix}")).map(|(_, pooler)| *pooler)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names;
-
-    #[test]
-    fn hosts_in_values() {
-        assert_eq!(names("postgres://u:p@acid-db.ns.svc:5432/x", "acid-db"), Some(false));
-        assert_eq!(names("acid-db-pooler", "acid-db"), Some(true));
-        assert_eq!(names("host=acid-db-repl port=5432", "acid-db"), Some(false));
-        assert_eq!(names("acid-db-2.ns.svc my-acid-db", "acid-db"), None);
-    }
+    &objects[object]
 }

@@ -8,6 +8,7 @@ pub mod redact;
 pub mod scram;
 pub mod server;
 pub mod survey;
+pub mod uses;
 pub mod zalando;
 
 use crate::{
@@ -38,17 +39,12 @@ pub struct Facts {
     pub standby_minimum: BTreeMap<String, String>,
     /// Login roles with an md5 hash whose password is in no operator Secret.
     pub unknown_passwords: Vec<String>,
-    /// Looked at afresh when needed; not kept in the journal.
-    #[serde(skip)]
-    pub consumers: Vec<apps::Consumer>,
 }
 
 /// Gathers all of it. Needs the source running; a fenced one is reached through its own pod.
 pub async fn gather(kube: &Kube, migration: &Migration) -> Result<Facts> {
     let source = zalando::source(kube, &migration.source).await?;
-    let workloads = apps::Workloads::read(kube).await?;
-    let consumers = apps::consumers(kube, &workloads, &source.cluster).await;
-    Ok(Facts { consumers, ..through_sessions(kube, migration, source).await?.0 })
+    Ok(through_sessions(kube, migration, source).await?.0)
 }
 
 /// Sessions on the source that a look has opened: `postgres` first, then one for each database to move.
@@ -76,7 +72,6 @@ pub async fn through_sessions(kube: &Kube, migration: &Migration, source: zaland
     let facts = Facts {
         target: target?,
         operator,
-        consumers: Vec::new(),
         source,
         databases,
         roles,

@@ -115,7 +115,7 @@ pub fn workload(name: &str) -> Value {
 pub fn consumer(name: &str) -> Consumer {
     let target: spec::Workload = format!("deployment/{name}").parse().expect("a workload");
     let mention = Mention { object: "secret/db".into(), key: "HOST".into(), pooler: false };
-    Consumer { workload: target.to_string(), target, replicas: 1, mentions: vec![mention], autoscalers: Vec::new() }
+    Consumer { workload: target.to_string(), target, replicas: 1, mentions: vec![mention] }
 }
 
 pub fn client(address: &str, pod: Option<&str>, workload: Option<&str>) -> Client {

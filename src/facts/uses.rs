@@ -69,7 +69,8 @@ impl Place<'_> {
         object.contains(&format!(".{}.credentials.", self.cluster))
     }
 
-    fn own(&self, name: &str) -> bool {
+    /// Of the operator's: the StatefulSet, poolers, the logical backup.
+    pub fn own(&self, name: &str) -> bool {
         let ends = ["", "-pooler", "-pooler-repl"];
         ends.iter().any(|end| name == format!("{}{end}", self.cluster))
             || name == format!("logical-backup-{}", self.cluster)
@@ -105,15 +106,20 @@ impl Place<'_> {
         fixed.dedup();
         (uses || !fixed.is_empty()).then(|| User {
             workload: Workload { kind, name: name(object).into() },
-            replicas: match kind {
-                WorkloadKind::CronJob => u64::from(object["spec"]["suspend"] != true),
-                _ => object["spec"]["replicas"].as_u64().unwrap_or(1),
-            },
+            replicas: replicas(kind, object),
             app: object["metadata"]["labels"]["app.kubernetes.io/name"].as_str().unwrap_or_default().into(),
             reads,
             fixed,
             operators_secret,
         })
+    }
+}
+
+/// For a CronJob 0 when it is suspended, else 1.
+pub fn replicas(kind: WorkloadKind, object: &Value) -> u64 {
+    match kind {
+        WorkloadKind::CronJob => u64::from(object["spec"]["suspend"] != true),
+        _ => object["spec"]["replicas"].as_u64().unwrap_or(1),
     }
 }
 
