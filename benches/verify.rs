@@ -50,7 +50,7 @@ impl Ends {
         began.elapsed()
     }
 
-    async fn compare(&self, database: &str, what: What) -> Duration {
+    async fn compare(&self, database: &str, what: What<'_>) -> Duration {
         let (mut source, mut target) = ([self.source.open(database).await], [self.target.open(database).await]);
         let began = Instant::now();
         // Each server has its own superuser password.

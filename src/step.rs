@@ -96,7 +96,14 @@ pub enum Sent {
     Patch { object: String, patch: Value },
     /// `at`: which server, which databases.
     Sql { at: String, text: String },
+    /// What is no object's and no SQL: `PATCH /config` of Patroni's REST API, a command in a pod.
+    Call { at: String, call: String, body: Value },
+    /// `kind/name`
+    Delete { object: String },
 }
+
+/// In the place of what is known only then, or is nobody's to read.
+pub const REDACTED: &str = "<redacted>";
 
 #[async_trait::async_trait]
 pub trait Step: Send + Sync {

@@ -74,7 +74,8 @@ static RULES: &[Rule] = &[
     rule("postgresql.cnpg.io", "poolers", &["get"], Look),
     rule("postgresql.cnpg.io", "poolers", &["create", "patch", "delete"], Change),
     rule("postgresql.cnpg.io", "backups", &["get", "list", "watch", "create", "delete"], Change),
-    rule("postgresql.cnpg.io", "scheduledbackups", &["get", "create", "patch"], Change),
+    rule("postgresql.cnpg.io", "scheduledbackups", &["get"], Look),
+    rule("postgresql.cnpg.io", "scheduledbackups", &["create", "patch"], Change),
 ];
 
 /// A verb that is refused.

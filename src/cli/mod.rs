@@ -27,6 +27,7 @@ mod status;
 mod unlock;
 mod verify;
 mod version;
+mod watch;
 
 use crate::{
     error::{Error, Kind, Result},

@@ -103,7 +103,10 @@ fn manifests(plan: &Plan) -> Vec<Value> {
     // A rehearsal's are gone again when it is over.
     let steps = plan.all().filter(|(_, step)| step.id() != "rehearse");
     let sent = steps.flat_map(|(_, step)| step.sends());
-    sent.filter_map(|sent| if let Sent::Object(object) = sent { Some(object) } else { None }).collect()
+    // A Secret and a single Backup are nothing to keep in Git.
+    let kept = |object: &Value| KINDS.iter().any(|kind| object["kind"] == kind.kind);
+    let object = |sent| if let Sent::Object(object) = sent { Some(object) } else { None };
+    sent.filter_map(object).filter(kept).collect()
 }
 
 /// One file a manifest: `cluster-database-cnpg.yaml`. Written over: they are generated.

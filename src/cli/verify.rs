@@ -2,7 +2,7 @@ use super::{
     accept,
     context::{self, Context},
     global::Which,
-    script,
+    script, watch,
 };
 use crate::{
     error::{Context as _, Error, Result},
@@ -14,7 +14,7 @@ use crate::{
     steps::hook,
     strategy,
     term::verify::Verified,
-    verify::{self, Code, Expectations, Indexes, Item, Report, Verdict, What},
+    verify::{self, Code, Expectations, Indexes, Item, Report, Throttle, Verdict, What},
 };
 use std::time::Duration;
 
@@ -53,18 +53,18 @@ pub struct Verify {
     jobs: u8,
     #[command(flatten)]
     accept: accept::Accept,
+    #[command(flatten)]
+    watch: watch::Watch,
 }
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<()> {
+        if self.watch.asked() {
+            return self.watch.rounds(context, &self.which, async |world| self.look(world).await).await;
+        }
         let look = async |world: &World| Ok((world.migration.name.clone(), self.look(world).await?));
         let (name, verified) = context.look(&self.which, look).await?;
-        let result = match verified.overall().0 {
-            Verdict::Pass => Ok(()),
-            Verdict::Inconclusive => Err(Error::check("not everything could be compared: inconclusive is no pass")),
-            Verdict::Fail => Err(Error::check("the two ends differ")),
-        };
-        let result = result.map_err(|e| e.hint(format!("kubectl pgmigrate verify {name} --all")));
+        let result = judged(&verified, &name);
         context.ui.print_with(verified.page(&name, self.all), &result)?;
         result
     }
@@ -118,10 +118,14 @@ impl Verify {
         Ok(verified)
     }
 
-    async fn compare(&self, world: &World, database: &str, what: What, expected: &Expectations) -> Result<Report> {
+    async fn compare(&self, world: &World, database: &str, what: What<'_>, expected: &Expectations) -> Result<Report> {
         match self.sessions(world, database).await {
             Ok((mut source, mut target)) => {
-                let mut report = verify::compare(&mut source, &mut target, database, what, expected).await?;
+                let compared = async |throttle: Option<&Throttle>| {
+                    let what = What { throttle, ..what };
+                    verify::compare(&mut source, &mut target, database, what, expected).await
+                };
+                let mut report = self.watch.throttled(world, database, compared).await?;
                 if let (Strategy::Replica, Some(target)) = (world.migration.strategy, target.first_mut()) {
                     report.add(verify::indexes(source.first_mut(), target, database, self.indexes).await);
                 }
@@ -155,6 +159,16 @@ impl Verify {
         let (source, target) = tokio::join!(source, target);
         Ok((source.context("open the source")?, target.context("open the target")?))
     }
+}
+
+/// What the verdict is to the exit code.
+pub fn judged(verified: &Verified, migration: &str) -> Result<()> {
+    let error = match verified.overall().0 {
+        Verdict::Pass => return Ok(()),
+        Verdict::Inconclusive => Error::check("not everything could be compared: inconclusive is no pass"),
+        Verdict::Fail => Error::check("the two ends differ"),
+    };
+    Err(error.hint(format!("kubectl pgmigrate verify {migration} --all")))
 }
 
 /// The second look at ends that may be moving: equal once is equal; different twice is different only where the source

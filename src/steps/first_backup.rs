@@ -20,6 +20,8 @@ use std::time::Duration;
 pub const PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 
 pub struct FirstBackup {
+    /// The migration's name.
+    pub migration: String,
     /// The CNPG cluster.
     pub target: String,
     pub backup: spec::Backup,
@@ -35,14 +37,20 @@ impl FirstBackup {
         format!("{}-scheduled", self.target)
     }
 
-    fn object(&self, world: &World, kind: &str, name: String) -> Value {
+    fn object(&self, kind: &str, name: String) -> Value {
         json!({
             "apiVersion": "postgresql.cnpg.io/v1", "kind": kind,
-            "metadata": { "name": name, "labels": { OURS: world.migration.name } },
+            "metadata": { "name": name, "labels": { OURS: self.migration } },
             "spec": {
                 "cluster": { "name": self.target }, "method": "plugin", "pluginConfiguration": { "name": PLUGIN },
             },
         })
+    }
+
+    fn schedule(&self) -> Option<Value> {
+        let mut scheduled = self.object("ScheduledBackup", self.scheduled());
+        scheduled["spec"]["schedule"] = json!(self.backup.schedule.as_ref()?);
+        Some(scheduled)
     }
 
     /// Of our Backup; an error for one that is older than the target: a Backup outlives its Cluster.
@@ -82,6 +90,10 @@ impl Step for FirstBackup {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        let all = std::iter::once(self.object("Backup", self.first())).chain(self.schedule());
+        all.map(Sent::Object).collect()
+    }
     fn deadline(&self) -> Duration {
         self.limit
     }
@@ -101,7 +113,7 @@ impl Step for FirstBackup {
             world.kube.delete(&BACKUP, &name).await?;
         }
         if self.phase(world).await?.is_none() {
-            world.kube.create(&BACKUP, &self.object(world, "Backup", name.clone())).await?;
+            world.kube.create(&BACKUP, &self.object("Backup", name.clone())).await?;
         }
         let ended = |seen: Option<&Value>| match seen.map(|backup| &backup["status"]) {
             None => Probe::Failed("it is gone".into()),
@@ -115,9 +127,7 @@ impl Step for FirstBackup {
         let backup = world.kube.wait(&BACKUP, &name, &what, limit, &world.cancel, &world.events, ended).await;
         let namespace = world.kube.namespace();
         let backup = backup.map_err(|e| e.hint(format!("kubectl describe backup -n {namespace} {name}")))?;
-        if let Some(schedule) = &self.backup.schedule {
-            let mut scheduled = self.object(world, "ScheduledBackup", self.scheduled());
-            scheduled["spec"]["schedule"] = json!(schedule);
+        if let Some(scheduled) = self.schedule() {
             world.kube.apply(&SCHEDULED_BACKUP, &scheduled).await?;
         }
         let status = &backup.as_ref().ok_or_else(|| Error::failed(format!("{what} is gone")))?["status"];

@@ -11,7 +11,7 @@ use crate::{
     step::*,
     steps::replica::fence_source,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const ID: &str = "pause-patroni";
@@ -19,6 +19,11 @@ pub const ID: &str = "pause-patroni";
 pub struct PausePatroni {
     /// The Zalando cluster.
     pub source: String,
+}
+
+/// How a call of Patroni's REST API is shown before.
+pub fn sent(source: &str, call: &str, body: Value) -> Sent {
+    Sent::Call { at: format!("Patroni of postgresql/{source}"), call: call.into(), body }
 }
 
 async fn pods(world: &World) -> Result<Vec<String>> {
@@ -54,6 +59,9 @@ impl Step for PausePatroni {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        vec![sent(&self.source, "PATCH /config", json!({ "pause": true }))]
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)

@@ -54,6 +54,9 @@ impl Step for CreatePooler {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Object(self.manifest.clone())]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }

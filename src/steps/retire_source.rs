@@ -34,6 +34,10 @@ impl Step for RetireSource {
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
     }
+    fn sends(&self) -> Vec<Sent> {
+        let patch = json!({ "spec": { "replicas": 0 } });
+        vec![Sent::Patch { object: format!("statefulset/{}", self.source), patch }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }

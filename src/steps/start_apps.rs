@@ -34,6 +34,9 @@ impl Step for StartApps {
     fn outage(&self) -> Outage {
         Outage::Ends
     }
+    fn sends(&self) -> Vec<Sent> {
+        self.apps.iter().map(|app| workloads::sent(app, &json!("as it was"), false)).collect()
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(600)
     }

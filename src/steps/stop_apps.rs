@@ -59,6 +59,9 @@ impl Step for StopApps {
     fn outage(&self) -> Outage {
         Outage::Begins
     }
+    fn sends(&self) -> Vec<Sent> {
+        self.apps.iter().map(|app| workloads::sent(app, &json!(0), true)).collect()
+    }
     fn deadline(&self) -> Duration {
         self.limit + Duration::from_secs(5)
     }

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 pub struct SwitchConnections {
     pub objects: Vec<String>,
+    /// As [`sent`] shows it.
+    pub sends: Vec<Sent>,
     /// Secret with the target owner's username and password.
     pub owner_secret: String,
     pub database: String,
@@ -40,6 +42,19 @@ fn stored(object: &ConnectionObject, text: &str) -> Value {
         ConnectionObject::Secret(_) => json!(STANDARD.encode(text)),
         ConnectionObject::ConfigMap(_) => json!(text),
     }
+}
+
+/// The file's own words for what is known only then. A Secret's value that is more than such a word is not shown: the
+/// file may hold a password.
+pub fn sent(connection: &Connection) -> Sent {
+    let secret = matches!(connection.object, ConnectionObject::Secret(_));
+    let word = |text: &str| text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).is_some_and(|t| !t.contains('$'));
+    let shown = |(key, text): &(String, String)| {
+        let text = if secret && !word(text) { REDACTED } else { text };
+        (key.clone(), json!(text))
+    };
+    let data: Map<String, Value> = connection.set.iter().map(shown).collect();
+    Sent::Patch { object: connection.object.to_string(), patch: json!({ "data": data }) }
 }
 
 /// The Secret that holds the connections as they were.
@@ -139,6 +154,9 @@ impl Step for SwitchConnections {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        self.sends.clone()
     }
     fn deadline(&self) -> Duration {
         self.limit + Duration::from_secs(60)

@@ -45,6 +45,9 @@ impl Step for Tidy {
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
     }
+    fn sends(&self) -> Vec<Sent> {
+        self.secrets.iter().map(|name| Sent::Delete { object: format!("secret/{name}") }).collect()
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }

@@ -7,7 +7,7 @@ use crate::{
         kind::{CRON_JOB, DEPLOYMENT, JOB, POD, STATEFUL_SET},
     },
     spec::{App, Workload, WorkloadKind},
-    step::World,
+    step::{Sent, World},
 };
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,15 @@ pub async fn resize(world: &World, workload: &Workload, size: i64) -> Result<()>
         _ => json!({ "spec": { "replicas": size } }),
     };
     world.kube.merge(kind(workload), &workload.name, &patch).await.map(drop)
+}
+
+/// How [`resize`] is shown before.
+pub fn sent(app: &str, size: &Value, suspend: bool) -> Sent {
+    let patch = match app.starts_with("cronjob/") {
+        true => json!({ "spec": { "suspend": suspend } }),
+        false => json!({ "spec": { "replicas": size } }),
+    };
+    Sent::Patch { object: app.into(), patch }
 }
 
 fn selector(object: &Value) -> String {

@@ -105,7 +105,12 @@ pub fn first_backup(migration: &Migration, facts: &Facts) -> Option<Arc<dyn Step
     let backup = migration.target.backup.clone()?;
     let size: u64 = facts.databases.iter().map(|d| d.size).sum();
     let limit = Duration::from_secs(900 + size / COPY_RATE);
-    Some(Arc::new(FirstBackup { target: migration.target.cluster.clone(), backup, limit }))
+    Some(Arc::new(FirstBackup {
+        migration: migration.name.clone(),
+        target: migration.target.cluster.clone(),
+        backup,
+        limit,
+    }))
 }
 
 pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> SwitchConnections {
@@ -115,6 +120,7 @@ pub fn switch(migration: &Migration, owner_secret: &str, database: &str) -> Swit
     });
     SwitchConnections {
         objects: objects.collect(),
+        sends: migration.connections.iter().map(switch_connections::sent).collect(),
         owner_secret: owner_secret.into(),
         database: database.into(),
         limit: migration.guardrails.stop_apps,

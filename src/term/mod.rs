@@ -145,8 +145,10 @@ pub fn yaml(document: &Value) -> Result<String> {
 
 /// A closed pipe (`| head`) is the reader's right, not an error.
 pub fn out(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    live::above(|| {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    });
 }
 
 /// One piece of talk on a line of its own; above the live block where there is one.

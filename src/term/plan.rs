@@ -80,6 +80,7 @@ fn document(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Value {
                         "objects": words.objects, "hazard": hazard(step.hazard()), "outage": step.outage(),
                         "deadlineSeconds": step.deadline().as_secs_f64(),
                         "estimateSeconds": forecast.basis.step(&step.id()),
+                        "assumes": forecast.basis.assumes(&step.id()),
                     });
                     if forecast.all {
                         line["sends"] = json!(step.sends());
@@ -152,8 +153,12 @@ fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast) -> String
         Hazard::OneWay => Style::new().red().bold(),
     };
     let time = forecast.basis.step(&step.id());
-    let took = if time.measured { "took" } else { "about" };
-    let time = paint(Style::new().dim(), &format!("{took} {}", span(time.likely)));
+    let time = match (time.measured, forecast.basis.assumes(&step.id())) {
+        (true, _) => format!("took {}", span(time.likely)),
+        (false, None) => format!("about {}", span(time.likely)),
+        (false, Some(assumed)) => format!("{}, assuming {assumed}", range(time)),
+    };
+    let time = paint(Style::new().dim(), &time);
     let mut text = format!("{number:>4}. {}  {}  {time}\n", words.title, paint(style, &mark));
     for line in wrap(&words.details, 94) {
         text.push_str(&format!("      {line}\n"));

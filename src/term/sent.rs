@@ -14,6 +14,11 @@ pub fn text(sent: &Sent, indent: usize) -> Result<String> {
         }
         Sent::Patch { object, patch } => (format!("patch {object}"), patch.to_string()),
         Sent::Sql { at, text } => (format!("SQL at {at}"), text.clone()),
+        Sent::Call { at, call, body } => {
+            let body = body.as_str().map_or_else(|| body.to_string(), String::from);
+            (format!("{call} at {at}"), if body == "null" { String::new() } else { body })
+        }
+        Sent::Delete { object } => (format!("delete {object}"), String::new()),
     };
     let margin = " ".repeat(indent);
     let lines = body.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{margin}  {line}\n"));

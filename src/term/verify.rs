@@ -1,10 +1,15 @@
 //! What a comparison of both ends found: a report a database, and the script's own queries.
 
 use super::{Page, Table, paint};
-use crate::verify::{Code, Item, Report, Verdict, worst};
+use crate::{
+    postgres::Lsn,
+    verify::{Code, Item, Report, Verdict, worst},
+};
 use console::Style;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
+use std::time::Duration;
 
 /// Everything that was looked at.
 #[derive(Debug, Default, Serialize)]
@@ -33,6 +38,32 @@ impl Verified {
             names: problems.map(|item| item.name.clone()).collect(),
             text: self.text(all),
         }
+    }
+
+    /// One round of several: a line for each database, what does not pass, and how old it is by now.
+    pub fn round(&self, migration: &str, took: Duration) -> Page {
+        let mut page = self.page(migration, false);
+        page.document["seconds"] = json!(took.as_secs_f64());
+        let problems: Vec<&Item> = self.items().filter(|item| item.verdict != Verdict::Pass).collect();
+        page.text = if problems.is_empty() { String::new() } else { table(problems.into_iter()) };
+        for report in &self.databases {
+            let behind = match (report.source_lsn.parse::<Lsn>(), report.target_lsn.parse()) {
+                (Ok(source), Ok(target)) => format!(" ({} bytes behind)", source.ahead_of(target)),
+                _ => String::new(),
+            };
+            let age = report.at.parse().map(|at| Timestamp::now().duration_since(at).as_secs().max(0));
+            page.text.push_str(&format!(
+                "{:.0}  {}  {}; source at {}, target at {}{behind}; {} s old, took {:.1} s\n",
+                Timestamp::now(),
+                mark(report.overall),
+                report.summary(),
+                report.source_lsn,
+                report.target_lsn,
+                age.map_or_else(|_| "?".into(), |age| age.to_string()),
+                took.as_secs_f64()
+            ));
+        }
+        page
     }
 
     fn text(&self, all: bool) -> String {

@@ -127,14 +127,25 @@ fn changes(list: &str, initial: &str, kind: &str, owner: &str) -> String {
     )
 }
 
-pub(crate) fn compare(source: &Answers, target: &Answers, majors: Majors, expectations: &Expectations) -> Vec<Item> {
+pub(crate) fn compare(
+    source: &Answers<'_>,
+    target: &Answers<'_>,
+    majors: Majors,
+    expectations: &Expectations,
+) -> Vec<Item> {
     if !source.what.catalogue {
         return Vec::new();
     }
     KINDS.iter().flat_map(|kind| of_kind(kind.name, source, target, majors, expectations)).collect()
 }
 
-fn of_kind(kind: &str, source: &Answers, target: &Answers, majors: Majors, expectations: &Expectations) -> Vec<Item> {
+fn of_kind(
+    kind: &str,
+    source: &Answers<'_>,
+    target: &Answers<'_>,
+    majors: Majors,
+    expectations: &Expectations,
+) -> Vec<Item> {
     let unasked = Err("not asked".into());
     let (ours, theirs) =
         (source.catalogue.get(kind).unwrap_or(&unasked), target.catalogue.get(kind).unwrap_or(&unasked));

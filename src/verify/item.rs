@@ -49,7 +49,7 @@ pub struct Report {
     pub repair: Vec<String>,
     /// What made this run's hashes differ from others'. As text: JSON readers elsewhere would round it.
     pub seed: String,
-    /// RFC 3339.
+    /// When the snapshots were taken: RFC 3339.
     pub at: String,
 }
 

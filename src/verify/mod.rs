@@ -14,6 +14,7 @@ mod scan;
 mod sequences;
 mod side;
 mod tables;
+mod throttle;
 mod verdict;
 mod views;
 
@@ -30,6 +31,7 @@ pub use item::{Item, Report, worst};
 pub use rows::Difference;
 use side::{Seen, Side};
 use std::collections::BTreeMap;
+pub use throttle::{Limits, Throttle};
 use verdict::Unseen;
 pub use verdict::{Code, Verdict};
 
@@ -55,7 +57,7 @@ impl Data {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct What {
+pub struct What<'t> {
     pub data: Data,
     pub sequences: bool,
     pub catalogue: bool,
@@ -70,10 +72,12 @@ pub struct What {
     /// Makes a materialised view that differs anew at the target, within a transaction that is rolled back: nobody else
     /// may use it meanwhile.
     pub refresh: bool,
+    /// Holds each piece of a table back while the source is busy.
+    pub throttle: Option<&'t Throttle>,
 }
 
-impl What {
-    pub fn all() -> What {
+impl What<'_> {
+    pub fn all() -> Self {
         What {
             data: Data::Fingerprints,
             sequences: true,
@@ -83,10 +87,11 @@ impl What {
             rows: 0,
             values: false,
             refresh: false,
+            throttle: None,
         }
     }
 
-    pub fn counts() -> What {
+    pub fn counts() -> Self {
         What { data: Data::Counts, catalogue: false, ..What::all() }
     }
 }
@@ -110,10 +115,11 @@ pub async fn compare(
     source: &mut [Db],
     sessions: &mut [Db],
     database: &str,
-    what: What,
+    what: What<'_>,
     expectations: &Expectations,
 ) -> Result<Report> {
     let (mut source, mut target, instant) = open(source, &mut *sessions).await?;
+    let at = jiff::Timestamp::now().to_string();
     for (side, name) in [(&source, "source"), (&target, "target")] {
         if side.database != database {
             return Err(Error::bug(format!("the {name} session is in database {}, not {database}", side.database)));
@@ -145,7 +151,7 @@ pub async fn compare(
         instant,
         repair: Vec::new(),
         seed: what.seed.to_string(),
-        at: jiff::Timestamp::now().to_string(),
+        at,
     })
 }
 

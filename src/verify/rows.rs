@@ -55,9 +55,9 @@ impl fmt::Display for Difference {
 /// Adds to each table's item that differs its first rows that do.
 pub(crate) async fn locate(
     (source, target): (&mut Side<'_>, &mut Side<'_>),
-    (ours, theirs): (&Answers, &Answers),
+    (ours, theirs): (&Answers<'_>, &Answers<'_>),
     hasher: &Hasher,
-    what: What,
+    what: What<'_>,
     items: &mut [Item],
 ) {
     let (Ok(ours), Ok(theirs)) = (&ours.tables, &theirs.tables) else { return };
@@ -168,7 +168,7 @@ type End<'e, 's, 'd> = (&'e mut Session<'s>, &'e Reading<'d>);
 async fn differences(
     (source, ours): End<'_, '_, '_>,
     (target, theirs): End<'_, '_, '_>,
-    what: What,
+    what: What<'_>,
 ) -> Result<Vec<Difference>, Unseen> {
     let mut at = Prefix::default();
     let buckets = loop {

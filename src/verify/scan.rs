@@ -5,7 +5,7 @@
 //! a key), and the two need not be cut alike. A piece is sized by the time that the last one took, so that no query is long.
 
 use super::{
-    Unseen,
+    Throttle, Unseen,
     hash::Hasher,
     side::{Session, Side, number},
     tables::Table,
@@ -77,13 +77,18 @@ pub(crate) fn query(table: &Table, rows: &str, hasher: Option<&Hasher>) -> Strin
 }
 
 /// The fingerprint of each table, or why there is none; without a hasher the rows are only counted.
-pub(crate) async fn fingerprints(side: &mut Side<'_>, tables: &[&Table], hasher: Option<&Hasher>) -> Vec<Scanned> {
+pub(crate) async fn fingerprints(
+    side: &mut Side<'_>,
+    tables: &[&Table],
+    hasher: Option<&Hasher>,
+    throttle: Option<&Throttle>,
+) -> Vec<Scanned> {
     // Ranges of ctid are scanned as such since 14; before, every piece would read the whole table.
     let work = Mutex::new(Work::new(tables, side.major >= 14));
     let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
     // Again when a session was lost after the others had ended: they go on with its piece, in the same snapshot.
     while lock().left() && side.sessions.iter().any(|s| s.lost().is_none()) {
-        join_all(side.sessions.iter_mut().map(|session| scan(session, &lock, hasher))).await;
+        join_all(side.sessions.iter_mut().map(|session| scan(session, &lock, hasher, throttle))).await;
     }
     let why = side.leader().lost().cloned().unwrap_or_else(|| "no answer".into());
     let mut work = lock();
@@ -97,8 +102,12 @@ async fn scan<'w, 't: 'w>(
     session: &mut Session<'_>,
     lock: &(impl Fn() -> MutexGuard<'w, Work<'t>> + Sync),
     hasher: Option<&Hasher>,
+    throttle: Option<&Throttle>,
 ) {
     while session.lost().is_none() {
+        if let Some(throttle) = throttle {
+            throttle.pass().await;
+        }
         let Some((task, queries)) = lock().task(hasher) else { return };
         let began = Instant::now();
         let answers = session.each(&queries).await;

@@ -44,7 +44,12 @@ impl Sequence {
 }
 
 /// `copy`: the target has its sequences from WAL alone.
-pub(crate) fn compare(source: &Answers, target: &Answers, copy: bool, expectations: &Expectations) -> Vec<Item> {
+pub(crate) fn compare(
+    source: &Answers<'_>,
+    target: &Answers<'_>,
+    copy: bool,
+    expectations: &Expectations,
+) -> Vec<Item> {
     if !source.what.sequences {
         return Vec::new();
     }

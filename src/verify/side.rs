@@ -35,13 +35,13 @@ pub(crate) struct Side<'a> {
 }
 
 /// What a side answered. A kind that could not be listed at all is an Err.
-pub(crate) struct Answers {
+pub(crate) struct Answers<'w> {
     pub tables: std::result::Result<BTreeMap<String, tables::Looked>, Unseen>,
     pub sequences: std::result::Result<BTreeMap<String, sequences::Sequence>, Unseen>,
     /// kind -> facts
     pub catalogue: BTreeMap<&'static str, std::result::Result<BTreeMap<String, String>, Unseen>>,
     /// How much was asked.
-    pub what: What,
+    pub what: What<'w>,
 }
 
 impl<'a> Side<'a> {
@@ -87,12 +87,12 @@ impl<'a> Side<'a> {
         &mut self.sessions[alive]
     }
 
-    pub async fn look(&mut self, what: What, majors: Majors, hasher: &Hasher) -> Answers {
+    pub async fn look<'w>(&mut self, what: What<'w>, majors: Majors, hasher: &Hasher) -> Answers<'w> {
         Answers {
             tables: match what.data {
                 Data::None => Err("not asked".into()),
-                Data::Counts => tables::look(self, None).await,
-                Data::Fingerprints => tables::look(self, Some(hasher)).await,
+                Data::Counts => tables::look(self, None, what.throttle).await,
+                Data::Fingerprints => tables::look(self, Some(hasher), what.throttle).await,
             },
             sequences: if what.sequences { sequences::look(self).await } else { Err("not asked".into()) },
             catalogue: if what.catalogue { catalogue::look(self, majors).await } else { BTreeMap::new() },

@@ -1,7 +1,7 @@
 //! What holds rows, and whether both sides hold the same ones.
 
 use super::{
-    Code, Expectations, Item, Unseen, Verdict,
+    Code, Expectations, Item, Throttle, Unseen, Verdict,
     hash::{Column, Hasher},
     item, paired,
     scan::{self, Fingerprint},
@@ -59,14 +59,18 @@ impl Looked {
 }
 
 /// With row security off, a policy that would hide rows is an error and not a smaller count.
-pub(crate) async fn look(side: &mut Side<'_>, hasher: Option<&Hasher>) -> Result<BTreeMap<String, Looked>, Unseen> {
+pub(crate) async fn look(
+    side: &mut Side<'_>,
+    hasher: Option<&Hasher>,
+    throttle: Option<&Throttle>,
+) -> Result<BTreeMap<String, Looked>, Unseen> {
     let rows = side.leader().ask(include_str!("../postgres/sql/tables.sql")).await?;
     let tables = rows.into_iter().map(Table::read).collect::<Result<Vec<_>, _>>()?;
-    let scanned = scan::fingerprints(side, &tables.iter().collect::<Vec<_>>(), hasher).await;
+    let scanned = scan::fingerprints(side, &tables.iter().collect::<Vec<_>>(), hasher, throttle).await;
     Ok(tables.into_iter().zip(scanned).map(|(table, rows)| (table.name.clone(), Looked { table, rows })).collect())
 }
 
-pub(crate) fn compare(source: &Answers, target: &Answers, expectations: &Expectations) -> Vec<Item> {
+pub(crate) fn compare(source: &Answers<'_>, target: &Answers<'_>, expectations: &Expectations) -> Vec<Item> {
     let Some(kind) = source.what.data.kind() else { return Vec::new() };
     let (ours, theirs) = match (&source.tables, &target.tables) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::postgres::Db;
 
-pub(crate) async fn make_anew(db: &mut Db, theirs: &Answers, hasher: &Hasher, items: &mut [Item]) {
+pub(crate) async fn make_anew(db: &mut Db, theirs: &Answers<'_>, hasher: &Hasher, items: &mut [Item]) {
     let Ok(tables) = &theirs.tables else { return };
     for item in items.iter_mut().filter(|item| item.code == Code::Stale) {
         let Some(seen) = tables.get(&item.name) else { continue };

@@ -3,5 +3,6 @@
 mod support;
 
 mod found;
+mod plan;
 mod tables;
 mod terminal;

@@ -17,6 +17,7 @@ async fn a_whole_migration() {
         Some(3) => moving.says("being written to").never_says("FAIL"),
         _ => panic!("{moving}"),
     };
+    watched_until_it_is_ended(&bench).await;
     let accepting = "cutover mastodon --accept-one-way mastodon --accept-inconclusive public.accounts";
     let _ = bench.run(accepting).await.code(2).says("nothing to accept");
     bench.mark();
@@ -69,4 +70,21 @@ async fn a_source_with_two_members() {
     let _ = bench.run("finalize mastodon --accept-one-way mastodon").await.code(0);
     bench.on_target().await;
     bench.end().await;
+}
+
+/// Round after round; the last verdict is the exit code.
+async fn watched_until_it_is_ended(bench: &Bench) {
+    let file = bench.path().join("rounds");
+    let stdout = std::fs::File::create(&file).expect("a file");
+    let watching = bench.spawn_into("verify mastodon --watch --every 1s --max-active 1000", stdout.into());
+    let rounds = || std::fs::read_to_string(&file).expect("what it says").matches(" s old, took ").count();
+    while rounds() < 2 {
+        assert!(!watching.ended(), "{}", watching.wait().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    watching.signal(libc::SIGINT);
+    let ended = watching.wait().await;
+    let said = std::fs::read_to_string(&file).expect("what it said");
+    let last = said.lines().rfind(|line| line.contains(" s old, took ")).expect("a round");
+    assert_eq!(ended.code, Some(if last.contains("  PASS  ") { 0 } else { 3 }), "{said}{ended}");
 }

@@ -91,10 +91,15 @@ impl Bench {
     }
 
     pub fn spawn(&self, line: &str) -> Child {
+        self.spawn_into(line, Stdio::piped())
+    }
+
+    /// To read its answers before it has ended.
+    pub fn spawn_into(&self, line: &str, stdout: Stdio) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-pgmigrate"));
         command.args(line.split_whitespace()).current_dir(self.path()).env_clear().env("HOME", self.path());
         command.env("KUBECONFIG", self.kubeconfig()).env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn().expect("the binary starts");
         let pid = child.id().expect("it runs");
         Child { line: line.into(), pid, output: tokio::spawn(child.wait_with_output()) }

@@ -1,6 +1,10 @@
 //! A standby that follows while the source is written to: both are seen at one instant, and equal.
 use super::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use pgmigrate::verify::{Limits, Throttle};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 const TABLES: &str = "
 CREATE TABLE moving (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), v int);
@@ -46,4 +50,40 @@ async fn one_instant_of_both_while_the_source_is_written_to() {
     passes(&report);
     let sequence = found(&report, r#""public"."moving_id_seq""#);
     assert!(sequence.source == sequence.target || sequence.note.is_some(), "{sequence}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_begun_while_the_source_is_busy() {
+    let Some(pair) = Pair::start().await else { return };
+    pair.both("postgres", TABLES).await;
+    let throttle = Throttle::new(Limits { active: 0, lag: 0 });
+    let (told, compared) = (std::sync::Mutex::new(Vec::new()), AtomicBool::new(false));
+    let said = |text: &str| told.lock().expect("unpoisoned").push(text.to_owned());
+    let heard = |words: &str| told.lock().expect("unpoisoned").iter().any(|text| text.contains(words));
+    let comparing = async {
+        let report = pair.compare("postgres", What { sequences: false, throttle: Some(&throttle), ..DATA }).await;
+        compared.store(true, Ordering::Relaxed);
+        report
+    };
+    // It fails when it is ended.
+    let at_work = pair.source.0.sql("postgres", "SELECT pg_sleep(3600) /* at work */");
+    let ending = async {
+        while !heard("1 sessions are at work") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!compared.load(Ordering::Relaxed), "it did not wait");
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%at work%' AND pid <> pg_backend_pid()";
+        pair.source.sql("postgres", others).await;
+    };
+    let gauge = async {
+        let there = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+        while pair.source.sql("postgres", there).await != "1" {}
+        throttle.gauge(|| Box::pin(async { Ok(pair.source.open("postgres").await) }), said).await
+    };
+    let (report, ..) = tokio::select! {
+        done = async { tokio::join!(comparing, at_work, ending) } => done,
+        never = gauge => match never {},
+    };
+    passes(&report);
+    assert!(heard("comparing"));
 }

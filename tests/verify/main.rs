@@ -17,7 +17,7 @@ use pgmigrate::{
 
 /// Sessions on each side.
 const SESSIONS: usize = 2;
-const DATA: What = What {
+const DATA: What<'static> = What {
     data: Data::Fingerprints,
     sequences: true,
     catalogue: false,
@@ -26,6 +26,7 @@ const DATA: What = What {
     rows: 5,
     values: false,
     refresh: true,
+    throttle: None,
 };
 
 /// Two servers, or None where there is no PostgreSQL.
@@ -72,7 +73,7 @@ impl Pair {
         (source, target)
     }
 
-    async fn compare(&self, database: &str, what: What) -> Report {
+    async fn compare(&self, database: &str, what: What<'_>) -> Report {
         let (mut source, mut target) = self.sessions(database).await;
         let expected = Expectations { refreshed: true, ..Expectations::default() };
         verify::compare(&mut source, &mut target, database, what, &expected).await.expect("a comparison")

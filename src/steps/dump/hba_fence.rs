@@ -11,6 +11,7 @@ use crate::{
     facts::zalando,
     postgres::{Db, wire},
     step::*,
+    steps::pause_patroni,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,6 +91,11 @@ impl Step for HbaFence {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        let rules = json!(hba::fence(&self.role).join("\n"));
+        let file = Sent::Call { at: "every member of the source".into(), call: "pg_hba.conf".into(), body: rules };
+        vec![file, pause_patroni::sent("the source, every member", "POST /reload", json!({}))]
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)

@@ -59,6 +59,12 @@ impl Step for MigrationRole {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        let data = json!({ "username": self.role, "password": REDACTED });
+        let secret = json!({ "kind": "Secret", "metadata": { "name": self.secret }, "stringData": data });
+        let text = format!("CREATE ROLE {} SUPERUSER LOGIN REPLICATION PASSWORD '{REDACTED}'", Ident::new(&self.role));
+        vec![Sent::Object(secret), Sent::Sql { at: "source".into(), text }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }

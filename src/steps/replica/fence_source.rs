@@ -62,6 +62,11 @@ impl Step for FenceSource {
     fn hazard(&self) -> Hazard {
         Hazard::Disruptive
     }
+    fn sends(&self) -> Vec<Sent> {
+        let sql = Sent::Sql { at: "source".into(), text: "CHECKPOINT".into() };
+        let at = format!("the leader's pod of {}", self.source);
+        vec![sql, Sent::Call { at, call: "pg_ctl stop -m fast".into(), body: Value::Null }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(120)
     }

@@ -19,6 +19,13 @@ pub struct GrowTarget {
     pub smart_shutdown: Option<i64>,
 }
 
+impl GrowTarget {
+    fn patch(&self) -> Value {
+        let smart_shutdown = self.smart_shutdown.unwrap_or(180);
+        json!({ "spec": { "instances": self.instances, "smartShutdownTimeout": smart_shutdown } })
+    }
+}
+
 #[async_trait::async_trait]
 impl Step for GrowTarget {
     fn id(&self) -> String {
@@ -37,6 +44,9 @@ impl Step for GrowTarget {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Patch { object: format!("cluster/{}", self.target), patch: self.patch() }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(1800)
     }
@@ -51,9 +61,8 @@ impl Step for GrowTarget {
         })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
-        let patch = json!({ "spec": { "instances": self.instances, "smartShutdownTimeout": self.smart_shutdown.unwrap_or(180) } });
         let name = &world.migration.target.cluster;
-        world.kube.merge(&CLUSTER, name, &patch).await?;
+        world.kube.merge(&CLUSTER, name, &self.patch()).await?;
         let wanted = u64::from(self.instances);
         let ready = |seen: Option<&Value>| match seen {
             Some(c) if c["status"]["readyInstances"].as_u64() >= Some(wanted) => Probe::Done,

@@ -117,6 +117,10 @@ async fn attend_copy(world: &World) -> std::convert::Infallible {
     }
 }
 
+fn unfence() -> Value {
+    json!({ "metadata": { "annotations": { ANNOTATION: null } } })
+}
+
 #[async_trait::async_trait]
 impl Step for MakeBootable {
     fn id(&self) -> String {
@@ -132,6 +136,11 @@ impl Step for MakeBootable {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Additive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        let at = format!("pod {}-1", self.target);
+        let repair = Sent::Call { at, call: "sh -c".into(), body: json!(REPAIR) };
+        vec![repair, Sent::Patch { object: format!("cluster/{}", self.target), patch: unfence() }]
     }
     fn deadline(&self) -> Duration {
         self.limit + Duration::from_secs(400)
@@ -154,8 +163,7 @@ impl Step for MakeBootable {
                 .exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30))
                 .await
                 .context("repair the copied postgresql.conf")?;
-            let unfence = json!({ "metadata": { "annotations": { ANNOTATION: null } } });
-            world.kube.merge(&CLUSTER, &world.migration.target.cluster, &unfence).await?;
+            world.kube.merge(&CLUSTER, &world.migration.target.cluster, &unfence()).await?;
         }
         self.wait_ready(world, &pod).await?;
         Ok(Value::Null)

@@ -34,6 +34,12 @@ impl Step for OwnerSecret {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        let data = json!({ "username": self.owner, "password": REDACTED });
+        let metadata = json!({ "name": self.name, "labels": { "cnpg.io/reload": "true" } });
+        let kind = "kubernetes.io/basic-auth";
+        vec![Sent::Object(json!({ "kind": "Secret", "type": kind, "metadata": metadata, "stringData": data }))]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
     }

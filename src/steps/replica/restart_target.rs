@@ -36,6 +36,9 @@ impl Step for RestartTarget {
     fn hazard(&self) -> Hazard {
         Hazard::Additive
     }
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent::Delete { object: format!("pod/{}-1", self.target) }]
+    }
     fn deadline(&self) -> Duration {
         Duration::from_secs(300)
     }

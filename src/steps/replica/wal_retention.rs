@@ -9,7 +9,7 @@ use crate::{
     facts::zalando,
     patroni,
     step::*,
-    steps::ends,
+    steps::{ends, pause_patroni},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -65,6 +65,11 @@ impl Step for WalRetention {
     }
     fn hazard(&self) -> Hazard {
         Hazard::Additive
+    }
+    fn sends(&self) -> Vec<Sent> {
+        let parameters = json!({ self.setting: "a quarter of what is free on the source's volume" });
+        let body = json!({ "postgresql": { "parameters": parameters } });
+        vec![pause_patroni::sent(&self.source, "PATCH /config", body)]
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
