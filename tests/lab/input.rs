@@ -31,6 +31,16 @@ async fn what_the_checks_find() {
     bench.lab.put("deployments.apps", forgotten).expect("created");
     let _ = bench.run("check mastodon").await.code(3).says("deployment/forgotten-writer");
     bench.lab.store.delete("deployments.apps", "mastodon", "forgotten-writer").expect("deleted");
+    // One that writes at night only.
+    let mut nightly = bench.object("cronjobs.batch", "mastodon-media-cleanup");
+    let env =
+        bench.object("deployments.apps", "mastodon-web")["spec"]["template"]["spec"]["containers"][0]["env"].take();
+    nightly["metadata"] = json!({"name": "forgotten-nightly", "namespace": "mastodon"});
+    nightly["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"] = env;
+    bench.lab.put("cronjobs.batch", nightly).expect("created");
+    let _ = bench.run("check mastodon").await.code(3).says("cronjob/forgotten-nightly");
+    bench.lab.store.delete("cronjobs.batch", "mastodon", "forgotten-nightly").expect("deleted");
+    let _ = bench.run("check mastodon").await.code(0);
 
     bench.files(&Setting::edited(&[("databases: [mastodon]", "databases: [mastodonn]")]));
     refused(&bench, 3, "mastodonn").await;
