@@ -29,7 +29,7 @@ async fn every_verb_runs_with_the_published_rules_alone() {
     let _ = run("plan mastodon").await;
     let _ = run("prepare mastodon").await;
     let _ = run("status mastodon").await;
-    let _ = run("rollback mastodon").await;
+    let _ = run("rollback mastodon --remove-target --yes").await;
     let runner = bench.spawn(&format!("prepare mastodon {limited}"));
     bench.begun("create-target").await;
     runner.signal(libc::SIGKILL);
