@@ -9,7 +9,6 @@ use crate::{
     spec::{App, Workload, WorkloadKind},
     step::{Sent, World},
 };
-use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -152,28 +151,31 @@ pub async fn wait_ready(world: &World, workload: &Workload, deadline: Duration) 
         .map(drop)
 }
 
-/// Brings apps back to their sizes, first to last, and returns when all of them are seen ready. One with `waitReady`
-/// holds up those after it. An app that somebody has scaled meanwhile keeps that size; one that was down before us
-/// stays down.
+/// Brings apps back to their sizes, first to last, and returns when all of them are seen ready. An app that somebody
+/// has scaled meanwhile keeps that size; one that was down before us stays down. One after the other: where starting is
+/// the point of no return, a run that ends at the first has started none.
 pub async fn start(world: &World, sizes: &[Size], deadline: Duration) -> Result<()> {
-    let sized = |app: &App| sizes.iter().find(|s| s.workload == app.workload.to_string()).filter(|s| s.size > 0);
-    for group in world.migration.apps.split_inclusive(|app| app.wait_ready) {
-        let up = group.iter().filter_map(|app| Some((&app.workload, sized(app)?.size)));
-        try_join_all(up.map(|(workload, size)| restore(world, workload, size))).await?;
-        let awaited = group.iter().filter(|app| app.wait_ready && sized(app).is_some());
-        try_join_all(awaited.map(|app| wait_ready(world, &app.workload, deadline))).await?;
+    let mut started = Vec::new();
+    for app in &world.migration.apps {
+        let Some(was) = sizes.iter().find(|s| s.workload == app.workload.to_string()) else { continue };
+        if was.size == 0 {
+            continue;
+        }
+        let now = size(&app.workload, &fetch(world, &app.workload).await?);
+        if now == 0 {
+            resize(world, &app.workload, was.size).await?;
+        } else if now != was.size {
+            world.events.warn(format!(
+                "{} has been scaled to {now} by somebody else (was {}); left so",
+                app.workload, was.size
+            ));
+        }
+        if app.wait_ready {
+            wait_ready(world, &app.workload, deadline).await?;
+        }
+        started.push(&app.workload);
     }
-    let started = world.migration.apps.iter().filter(|app| sized(app).is_some());
-    try_join_all(started.map(|app| wait_ready(world, &app.workload, deadline))).await.map(drop)
-}
-
-async fn restore(world: &World, workload: &Workload, was: i64) -> Result<()> {
-    let now = size(workload, &fetch(world, workload).await?);
-    if now == 0 {
-        resize(world, workload, was).await?;
-    } else if now != was {
-        world.events.warn(format!("{workload} has been scaled to {now} by somebody else (was {was}); left so"));
-    }
+    futures::future::try_join_all(started.into_iter().map(|workload| wait_ready(world, workload, deadline))).await?;
     Ok(())
 }
 
