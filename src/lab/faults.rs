@@ -123,8 +123,8 @@ impl Faults {
     }
 
     /// Cuts the exec and port-forward streams into a pod.
-    pub fn cut(&self, namespace: &str, pod: &str) {
-        self.node.cut(namespace, pod);
+    pub fn cut(&self, namespace: &str, pod: &str) -> Fired {
+        self.node.cut(namespace, pod)
     }
 
     /// SIGKILL to the pod's PostgreSQL server; returns its process id.

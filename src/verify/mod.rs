@@ -115,13 +115,13 @@ pub async fn sessions<'a>(number: usize, open: impl Fn() -> BoxFuture<'a, Result
 /// its sessions share. They must be in that database, of a superuser. A query that fails makes its items inconclusive; an
 /// error is returned only when a side does not let itself be looked at, at all.
 pub async fn compare(
-    source: &mut [Db],
-    sessions: &mut [Db],
+    at_source: &mut [Db],
+    at_target: &mut [Db],
     database: &str,
     what: What<'_>,
     expectations: &Expectations,
 ) -> Result<Report> {
-    let (mut source, mut target, instant) = open(source, &mut *sessions).await?;
+    let (mut source, mut target, instant) = open(at_source, &mut *at_target).await?;
     let at = jiff::Timestamp::now().to_string();
     for (side, name) in [(&source, "source"), (&target, "target")] {
         if side.database != database {
@@ -138,7 +138,7 @@ pub async fn compare(
     let (source_lsn, target_lsn) = (source.lsn.clone(), target.lsn.clone());
     let (source_version, target_version) = (source.version.clone(), target.version.clone());
     tokio::join!(source.close(), target.close());
-    if let (true, Some(db)) = (what.refresh, sessions.first_mut()) {
+    if let (true, Some(db)) = (what.refresh, at_target.first_mut()) {
         views::make_anew(db, &theirs, &hasher, &mut items).await;
     }
     items.extend(sequences::compare(&ours, &theirs, copy, expectations));

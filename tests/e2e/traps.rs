@@ -1,6 +1,19 @@
 //! What was seen to go wrong on a real cluster (each is told where the product deals with it).
 use super::support::{Bench, SOURCE_POD, Setting, TARGET_POD};
 
+/// A cutover that succeeds although something happens when it has come to this step.
+async fn disturbed(bench: Bench, step: &str, disturb: impl AsyncFnOnce(&Bench)) {
+    let _ = bench.prepare().await;
+    bench.mark();
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    bench.begun(step).await;
+    disturb(&bench).await;
+    let _ = cutover.wait().await.code(0);
+    bench.on_target().await;
+    bench.longest_gap();
+    bench.end().await;
+}
+
 const SECOND: &str = "mastodon-postgresql-1";
 
 /// Patroni leaves slot and recovery settings of its time as a replica in the leader's postgresql.conf.
@@ -66,16 +79,11 @@ async fn the_sources_leader_dies_before_the_window() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_is_killed_after_the_patch() {
     let Some(bench) = Bench::up(Setting::default()).await else { return };
-    let _ = bench.prepare().await;
-    bench.mark();
-    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
-    bench.begun("promote").await;
-    let operator = ["delete", "pod", "-n", "cnpg-system", "-l", "app.kubernetes.io/name=cloudnative-pg", "--force"];
-    bench.kubectl(&operator, "").expect("deleted");
-    let _ = cutover.wait().await.code(0);
-    bench.on_target().await;
-    bench.longest_gap();
-    bench.end().await;
+    disturbed(bench, "promote", async |bench| {
+        let operator = ["delete", "pod", "-n", "cnpg-system", "-l", "app.kubernetes.io/name=cloudnative-pg", "--force"];
+        bench.kubectl(&operator, "").expect("deleted");
+    })
+    .await;
 }
 
 /// Without `smartShutdownTimeout: 1` it would hold up the restart after promotion for three minutes.
@@ -97,34 +105,24 @@ async fn the_api_server_restarts_after_the_promotion() {
         return eprintln!("skipped: PGMIGRATE_E2E_RESTART_API has no command that does it (docs/real-cluster.md)");
     };
     let Some(bench) = Bench::up(Setting::default()).await else { return };
-    let _ = bench.prepare().await;
-    bench.mark();
-    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
-    bench.begun("promote").await;
-    let restarted = std::process::Command::new("sh").args(["-c", &restart]).status();
-    assert!(restarted.is_ok_and(|status| status.success()), "{restart}");
-    let _ = cutover.wait().await.code(0);
-    bench.on_target().await;
-    bench.longest_gap();
-    bench.end().await;
+    disturbed(bench, "promote", async |_| {
+        let restarted = std::process::Command::new("sh").args(["-c", &restart]).status();
+        assert!(restarted.is_ok_and(|status| status.success()), "{restart}");
+    })
+    .await;
 }
 
 /// A new operator looks at every cluster when it starts: the fence of a detached one stays as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_zalando_operator_restarts_behind_the_fence() {
     let Some(bench) = Bench::up(Setting::dump()).await else { return };
-    let _ = bench.prepare().await;
-    bench.mark();
-    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
-    bench.begun("fence-source").await;
-    let label = "name=postgres-operator";
-    let namespace = ["get", "pods", "-A", "-l", label, "-o", "jsonpath={.items[0].metadata.namespace}"];
-    let namespace = bench.kubectl(&namespace, "").expect("the operator runs");
-    bench
-        .kubectl(&["delete", "pod", "-n", &namespace, "-l", label, "--force", "--grace-period=0"], "")
-        .expect("deleted");
-    let _ = cutover.wait().await.code(0);
-    bench.on_target().await;
-    bench.longest_gap();
-    bench.end().await;
+    disturbed(bench, "fence-source", async |bench| {
+        let label = "name=postgres-operator";
+        let namespace = ["get", "pods", "-A", "-l", label, "-o", "jsonpath={.items[0].metadata.namespace}"];
+        let namespace = bench.kubectl(&namespace, "").expect("the operator runs");
+        bench
+            .kubectl(&["delete", "pod", "-n", &namespace, "-l", label, "--force", "--grace-period=0"], "")
+            .expect("deleted");
+    })
+    .await;
 }

@@ -179,10 +179,9 @@ async fn the_answers_of_pods_are_lost() {
     // In the window what is kept open in both pods is cut.
     let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
     bench.begun("stop-apps").await;
-    for pod in [SOURCE_POD, TARGET_POD] {
-        faults.cut("mastodon", pod);
-    }
+    let cuts = [SOURCE_POD, TARGET_POD].map(|pod| faults.cut("mastodon", pod));
     let mut run = cutover.wait().await;
+    assert!(cuts.iter().all(|cut| cut.load(Ordering::SeqCst) > 0), "something is kept open in both: {run}");
     for _ in 0..3 {
         run = match run.code {
             Some(0) => break,

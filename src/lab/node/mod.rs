@@ -12,7 +12,10 @@ use std::{
     collections::BTreeMap,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::{sync::broadcast, task::AbortHandle};
 
@@ -33,12 +36,19 @@ pub struct Sandbox {
 /// namespace, pod
 pub(crate) type PodKey = (String, String);
 
+#[derive(Clone)]
+struct Cut {
+    key: PodKey,
+    /// Streams that it has ended.
+    struck: Arc<AtomicU32>,
+}
+
 struct Inner {
     store: Store,
     dir: PathBuf,
     addresses: address::Pool,
     sandboxes: Mutex<BTreeMap<PodKey, Sandbox>>,
-    cuts: broadcast::Sender<PodKey>,
+    cuts: broadcast::Sender<Cut>,
     /// One Service at a time is given its address.
     assigning: Mutex<()>,
     proxy: Mutex<Option<AbortHandle>>,
@@ -146,10 +156,12 @@ impl Node {
         address::postgres_user()
     }
 
-    /// Cuts every exec and port-forward stream into the pod; the pod itself goes on.
-    pub fn cut(&self, namespace: &str, pod: &str) {
+    /// Cuts every exec and port-forward stream into the pod; the pod itself goes on. Returns how many it has cut by now.
+    pub fn cut(&self, namespace: &str, pod: &str) -> Arc<AtomicU32> {
+        let struck = Arc::new(AtomicU32::new(0));
         // An error says that nobody has a stream open.
-        let _ = self.inner.cuts.send((namespace.into(), pod.into()));
+        let _ = self.inner.cuts.send(Cut { key: (namespace.into(), pod.into()), struck: struck.clone() });
+        struck
     }
 
     /// Returns when [`Node::cut`] is called for the pod after this call.
@@ -159,7 +171,10 @@ impl Node {
         async move {
             loop {
                 match cuts.recv().await {
-                    Ok(cut) if cut == key => return,
+                    Ok(cut) if cut.key == key => {
+                        cut.struck.fetch_add(1, Ordering::SeqCst);
+                        return;
+                    }
                     Ok(_) => {}
                     // What was missed may have been ours; a stream cut too often is a fault like any other.
                     Err(_) => return,
