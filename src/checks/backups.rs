@@ -1,6 +1,7 @@
 //! What there is to go back to when everything else fails, and where the target's WAL will go.
 
 use super::*;
+use crate::facts::survey::Archiver;
 use jiff::Timestamp;
 
 pub const CHECKS: &[Check] = &[
@@ -27,6 +28,13 @@ pub const CHECKS: &[Check] = &[
 /// Hours.
 const FRESH: i64 = 48;
 
+/// Segments: from here on the archiver does not keep up.
+const MANY_WAITING: u64 = 16;
+
+fn ago(archiver: &Archiver) -> String {
+    archiver.age_seconds.map_or_else(|| "never".into(), |seconds| format!("{:.0} minutes ago", seconds / 60.0))
+}
+
 /// Whether archive_command does something.
 fn archives(looks: &Looks) -> std::result::Result<bool, &Error> {
     let server = looks.server()?;
@@ -41,7 +49,11 @@ fn archiving(looks: &Looks) -> Judged<'_> {
             format!("the last try failed, at {}", archiver.last_failed.as_deref().unwrap_or("?")),
             format!("kubectl logs -n {} {} -c postgres | grep archive", looks.namespace(), looks.source()?.leader),
         ),
-        (true, false) => pass(format!("{} segments archived", archiver.archived)),
+        (true, false) if archiver.waiting > MANY_WAITING => warn(
+            format!("{} segments wait to be archived; the last one was {}", archiver.waiting, ago(archiver)),
+            format!("kubectl logs -n {} {} -c postgres | grep archive", looks.namespace(), looks.source()?.leader),
+        ),
+        (true, false) => pass(format!("{} segments archived, the last one {}", archiver.archived, ago(archiver))),
         (false, false) => pass("there is none: see source-backup"),
     })
 }
@@ -49,21 +61,36 @@ fn archiving(looks: &Looks) -> Judged<'_> {
 fn backup(looks: &Looks) -> Judged<'_> {
     let name = format!("logical-backup-{}", looks.migration.source);
     let dump = looks.workloads.as_ref()?.cronjobs.iter().find(|job| job["metadata"]["name"] == name.as_str());
-    let last = dump.and_then(|job| job["status"]["lastSuccessfulTime"].as_str()?.parse::<Timestamp>().ok());
-    let hours = last.map(|last| (Timestamp::now().as_second() - last.as_second()) / 3600);
+    let dumped = dump.and_then(|job| hours_since(job["status"]["lastSuccessfulTime"].as_str()?));
+    let inside = looks.inside.as_ref().ok();
+    let copied = inside.and_then(|inside| hours_since(inside.last_backup.as_deref()?));
     let take = format!(
         "kubectl exec -n {} {} -c postgres -- pg_dumpall -U postgres > source.sql",
         looks.namespace(),
         looks.source()?.leader
     );
-    Ok(match (hours, archives(looks)?) {
+    let archiver = &looks.server()?.archiver;
+    let works = archives(looks)? && !archiver.failing && archiver.archived > 0;
+    Ok(match (dumped, copied) {
         (Some(hours), _) if hours <= FRESH => pass(format!("cronjob {name}, {hours} hours ago")),
-        (_, true) if !looks.server()?.archiver.failing && looks.server()?.archiver.archived > 0 => {
-            pass("a WAL archive that works; the age of its base backups can't be seen from here")
-        }
+        (_, Some(hours)) if works && hours <= FRESH => pass(format!("a base backup {hours} hours ago, and its WAL")),
+        (_, Some(hours)) if works => warn(
+            format!("the last base backup is {hours} hours old"),
+            format!(
+                "kubectl exec -n {} {} -c postgres -- envdir /run/etc/wal-e.d/env /scripts/postgres_backup.sh \"$PGDATA\"; or {take}",
+                looks.namespace(),
+                looks.source()?.leader
+            ),
+        ),
+        (_, None) if works => pass("a WAL archive that works; the age of its base backups can't be seen from here"),
         (Some(hours), _) => warn(format!("cronjob {name} succeeded {hours} hours ago"), take),
         (None, _) => warn("no WAL archive, and no logical backup has succeeded", take),
     })
+}
+
+fn hours_since(time: &str) -> Option<i64> {
+    let time: Timestamp = time.parse().ok()?;
+    Some((Timestamp::now().as_second() - time.as_second()) / 3600)
 }
 
 fn store(looks: &Looks) -> Judged<'_> {

@@ -18,10 +18,17 @@ pub const CHECKS: &[Check] = &[
     ),
     check(
         "storage-class",
-        "the target's storage class exists",
+        "the target's storage class exists, and has room",
         "without it the target's volume waits for ever, and the target with it",
         class,
     ),
+    check(
+        "volume-growth",
+        "the target's volume can be made larger later",
+        "a volume of such a class keeps its size: when it fills up, everything has to move once more",
+        growth,
+    )
+    .at(Moment::BeforePrepare),
     check(
         "max-connections",
         "the target takes as many connections",
@@ -84,28 +91,73 @@ fn disk(looks: &Looks) -> Judged<'_> {
     })
 }
 
+const LOOK: &str = "kubectl get storageclasses";
+
 fn class(looks: &Looks) -> Judged<'_> {
-    let look = "kubectl get storageclasses";
+    let class = match find_class(looks)? {
+        Ok(class) => class,
+        Err(outcome) => return Ok(outcome),
+    };
+    let text = |pointer: &str| class.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (name, wanted) = (text("/metadata/name"), image::bytes(&wanted(looks)?).unwrap_or(0));
+    let binds = match text("/volumeBindingMode") {
+        "WaitForFirstConsumer" => "binds where its pod runs",
+        _ => "binds at once, wherever that is",
+    };
+    Ok(match room(looks, name) {
+        Some(most) if most < wanted => fail(
+            format!("{name} has room for a volume of {} at most, {} wanted", size(most), size(wanted)),
+            format!("kubectl get csistoragecapacities -A | grep {name}; or another class: spec.storage.storageClass"),
+        ),
+        Some(most) => pass(format!("{name}, {binds}; room for {}", size(most))),
+        None => pass(format!("{name}, {binds}; how much is free is not published")),
+    })
+}
+
+/// The largest volume that the class has room for anywhere, by its CSIStorageCapacity objects; None: there are none, or
+/// they can't be seen.
+fn room(looks: &Looks, class: &str) -> Option<u64> {
+    let all = looks.ground.capacities.as_ref().ok()?.iter().filter(|c| c["storageClassName"] == class);
+    all.filter_map(|c| image::bytes(c["maximumVolumeSize"].as_str().or(c["capacity"].as_str())?)).max()
+}
+
+fn growth(looks: &Looks) -> Judged<'_> {
+    let class = match find_class(looks)? {
+        Ok(class) => class,
+        Err(outcome) => return Ok(outcome),
+    };
+    let name = class["metadata"]["name"].as_str().unwrap_or_default();
+    Ok(match class["allowVolumeExpansion"].as_bool() {
+        Some(true) => pass(format!("{name} allows it")),
+        _ => warn(
+            format!("{name} does not say allowVolumeExpansion: true"),
+            "spec.target.cnpg.storage with years to spare; or another class: spec.storage.storageClass in the template",
+        ),
+    })
+}
+
+type Class<'a> = std::result::Result<&'a Value, Outcome>;
+
+/// The target's; what is to be said where there is none.
+fn find_class(looks: &Looks) -> std::result::Result<Class<'_>, &Error> {
     let classes = match &looks.classes {
         Ok(classes) => classes,
         Err(error) if crate::kube::is_forbidden(error) => {
-            return Ok(warn("storage classes can't be seen from here (they are outside of namespaces)", look));
+            return Ok(Err(warn("storage classes can't be seen from here (they are outside of namespaces)", LOOK)));
         }
         Err(error) => return Err(error),
     };
-    let name = |class: &Value| class["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let default = |class: &&Value| {
         class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"].as_str() == Some("true")
     };
     Ok(match looks.template("/spec/storage/storageClass").as_str() {
-        Some(wanted) if classes.iter().any(|class| name(class) == wanted) => pass(wanted),
-        Some(wanted) => fail(format!("{wanted}, of the template, is not there"), look),
-        None => match classes.iter().find(default) {
-            Some(class) => pass(format!("{}, the default", name(class))),
-            None => {
-                fail("no default, and the template names none", "spec.storage.storageClass in the target's template")
-            }
-        },
+        Some(wanted) => classes
+            .iter()
+            .find(|class| class["metadata"]["name"] == wanted)
+            .ok_or_else(|| fail(format!("{wanted}, of the template, is not there"), LOOK)),
+        None => classes.iter().find(default).ok_or_else(|| {
+            fail("no default, and the template names none", "spec.storage.storageClass in the target's template")
+        }),
     })
 }
 

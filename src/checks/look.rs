@@ -10,6 +10,8 @@ use crate::{
     facts::{
         self, Facts,
         apps::{self, Consumer, Workloads},
+        ground::{self, Configuration, Fields},
+        history::{self, Turn},
         main_database,
         member::{self, Inside},
         server::{self, Client, Transaction},
@@ -24,7 +26,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// For one look; a slow one is unknown, and holds nobody else up.
 const LOOK: Duration = Duration::from_secs(20);
@@ -41,6 +43,8 @@ pub struct Looks {
     pub facts: Result<Facts>,
     pub sql: Result<Asked>,
     pub inside: Result<Inside>,
+    /// Patroni's record of promotions.
+    pub history: Result<Vec<Turn>>,
     /// Whether the Secret's password of the role `standby` is accepted.
     pub standby: Result<()>,
     /// The same for the owner of the main database.
@@ -55,12 +59,25 @@ pub struct Looks {
     pub limits: Result<Vec<Value>>,
     pub policies: Result<Vec<Value>>,
     pub classes: Result<Vec<Value>>,
+    pub ground: Ground,
     /// None where the file names no object store.
     pub store: Option<Result<Option<Value>>>,
     /// In the order of the file's.
     pub connections: Vec<Result<Option<Value>>>,
     /// What the target's image says itself; None: it was not asked.
     pub contents: Option<Result<Contents>>,
+}
+
+/// What both ends stand on.
+pub struct Ground {
+    /// Labels of the namespace.
+    pub labels: Result<BTreeMap<String, String>>,
+    /// Of the Zalando operator.
+    pub zalando: Result<Option<Configuration>>,
+    /// Of the type Cluster; None: the API server does not have it.
+    pub cluster: Result<Option<Fields>>,
+    /// Every CSIStorageCapacity.
+    pub capacities: Result<Vec<Value>>,
 }
 
 /// What was asked over SQL.
@@ -117,6 +134,16 @@ async fn within<T>(what: &str, look: impl Future<Output = Result<T>>) -> Result<
     }
 }
 
+async fn ground(kube: &Kube) -> Ground {
+    let (labels, zalando, cluster, capacities) = tokio::join!(
+        within("the namespace", ground::labels(kube)),
+        within("the Zalando operator's configuration", ground::zalando(kube)),
+        within("the type Cluster", ground::fields(kube, &kind::CLUSTER)),
+        within("storage capacities", kube.list_all(&kind::STORAGE_CAPACITY, "")),
+    );
+    Ground { labels, zalando, cluster, capacities }
+}
+
 async fn list(kube: &Kube, kind: &Kind) -> Result<Vec<Value>> {
     within(kind.plural, kube.list(kind, "")).await
 }
@@ -137,6 +164,7 @@ async fn permissions_alone(world: &World) -> Result<Looks> {
         facts: blind(),
         sql: blind(),
         inside: blind(),
+        history: blind(),
         standby: blind(),
         owner: blind(),
         workloads: blind(),
@@ -149,6 +177,7 @@ async fn permissions_alone(world: &World) -> Result<Looks> {
         limits: blind(),
         policies: blind(),
         classes: blind(),
+        ground: Ground { labels: blind(), zalando: blind(), cluster: blind(), capacities: blind() },
         store: None,
         connections: Vec::new(),
         contents: None,
@@ -181,11 +210,11 @@ pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
         };
         (workloads, consumers, connections(kube, migration).await, store(kube, migration).await)
     };
-    let (permissions, around, used, source) =
-        tokio::join!(permissions::missing(kube), around, used, source(kube, migration));
+    let (permissions, around, ground, used, source) =
+        tokio::join!(permissions::missing(kube), around, ground(kube), used, source(kube, migration));
     let (services, claims, jobs, quotas, limits, policies, classes) = around;
     let (workloads, consumers, connections, store) = used;
-    let SourceLooks { pods, source, facts, sql, inside, standby, owner } = source;
+    let SourceLooks { pods, source, facts, sql, inside, history, standby, owner } = source;
     // Without this one answer the API server cannot be talked to at all.
     let permissions = Ok(permissions?);
     Ok(Looks {
@@ -197,6 +226,7 @@ pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
         facts,
         sql,
         inside,
+        history,
         standby,
         owner,
         workloads,
@@ -209,6 +239,7 @@ pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
         limits,
         policies,
         classes,
+        ground,
         store,
         connections,
         contents: None,
@@ -221,19 +252,21 @@ struct SourceLooks {
     facts: Result<Facts>,
     sql: Result<Asked>,
     inside: Result<Inside>,
+    history: Result<Vec<Turn>>,
     standby: Result<()>,
     owner: Result<()>,
 }
 
 async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
-    let (source, pods) =
-        tokio::join!(within("the source", zalando::source(kube, &migration.source)), list(kube, &kind::POD));
+    let pods = list(kube, &kind::POD).await;
+    let among = pods.as_deref().ok();
+    let source = within("the source", zalando::source_among(kube, &migration.source, among)).await;
     let Ok(found) = &source else {
         fn blind<T>() -> Result<T> {
             Err(Error::failed("the source could not be looked at: see the check source-found"))
         }
-        let (facts, sql, inside, standby, owner) = (blind(), blind(), blind(), blind(), blind());
-        return SourceLooks { pods, source, facts, sql, inside, standby, owner };
+        let (facts, sql, inside, history, standby, owner) = (blind(), blind(), blind(), blind(), blind(), blind());
+        return SourceLooks { pods, source, facts, sql, inside, history, standby, owner };
     };
     let asked = async {
         let seen = within("the source's SQL", facts::through_sessions(kube, migration, found.clone())).await;
@@ -251,12 +284,13 @@ async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
             }
         }
     };
-    let ((facts, sql, owner), inside, standby) = tokio::join!(
+    let ((facts, sql, owner), inside, history, standby) = tokio::join!(
         asked,
         within("the leader's pod", member::inside(kube, &found.leader)),
+        within("Patroni's history", history::history(kube, &found.leader)),
         within("the login of standby", login(kube, found, "standby", "postgres")),
     );
-    SourceLooks { pods, source, facts, sql, inside, standby, owner }
+    SourceLooks { pods, source, facts, sql, inside, history, standby, owner }
 }
 
 async fn ask(kube: &Kube, mut sessions: Vec<Db>, pods: &Result<Vec<Value>>) -> Result<Asked> {

@@ -20,6 +20,8 @@ mod replication;
 mod roles;
 mod schema;
 mod script;
+mod security;
+mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -188,6 +190,7 @@ pub static CATALOGUE: &[Group] = &[
     group("permissions", "Permissions", permissions::CHECKS),
     group("script", "Script", script::CHECKS),
     group("source", "Source health", source::CHECKS),
+    group("settings", "Settings and the operator's configuration", settings::CHECKS),
     group("connectivity", "Connectivity and TLS", connectivity::CHECKS),
     group("replication", "Replication and WAL retention", replication::CHECKS),
     group("roles", "Roles and passwords", roles::CHECKS),

@@ -47,6 +47,7 @@ static RULES: &[Rule] = &[
     rule("", "secrets", &["create", "patch", "delete"], Change),
     rule("", "configmaps", &["get", "list"], Look),
     rule("", "configmaps", &["create", "update", "patch", "delete"], Change),
+    rule("", "namespaces", &["get"], Look),
     rule("", "services", &["get", "list"], Look),
     rule("", "services/proxy", &["get"], Look),
     rule("", "endpoints", &["get", "list", "watch"], Change),

@@ -19,6 +19,12 @@ pub const CHECKS: &[Check] = &[
         limits,
     ),
     check(
+        "pod-security",
+        "the namespace's Pod Security level lets the pods start again",
+        "pods of before the label go on running; once stopped for the window, they are refused and never come back",
+        security::pods,
+    ),
+    check(
         "network-policies",
         "network policies let source, target and apps talk",
         "a dropped packet is a timeout: the copy hangs, or the apps do after the switch",

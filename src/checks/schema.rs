@@ -40,6 +40,13 @@ pub const CHECKS: &[Check] = &[
     )
     .of(DUMP),
     check(
+        "volatile-views",
+        "every materialised view gives the same rows again",
+        "an import makes it anew: one that calls now() or random() differs then, which is INCONCLUSIVE and holds the window up",
+        volatile_views,
+    )
+    .of(DUMP),
+    check(
         "event-triggers",
         "no event trigger",
         "it fires at the statements that repair the target and clean Spilo's leftovers away, and can refuse them",
@@ -115,6 +122,20 @@ fn drop_left_over(looks: &Looks) -> Option<Arc<dyn Step>> {
 fn not_valid(looks: &Looks) -> Judged<'_> {
     let seen = listed(looks, |s| s.not_valid.clone())?;
     Ok(none_or(seen, |seen| warn(seen, "ALTER TABLE .. VALIDATE CONSTRAINT, or drop it")))
+}
+
+fn volatile_views(looks: &Looks) -> Judged<'_> {
+    let seen = listed(looks, |s| s.volatile_views.clone())?;
+    let first = looks.schemas()?.iter().flat_map(|s| &s.volatile_views).next().cloned().unwrap_or_default();
+    let name = &looks.migration.name;
+    Ok(none_or(seen, |seen| {
+        warn(
+            seen,
+            format!(
+                "see why, then say so in the window: kubectl pgmigrate cutover {name} --accept-inconclusive {first}"
+            ),
+        )
+    }))
 }
 
 fn event_triggers(looks: &Looks) -> Judged<'_> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    facts::zalando::CONTROLLER,
+    facts::{history::Turn, zalando::CONTROLLER},
     steps::{detach_operator, detach_operator::DetachOperator, fix::TakeBack},
 };
 
@@ -30,6 +30,12 @@ pub const CHECKS: &[Check] = &[
         "the source's own replicas follow",
         "a replica that lags is on a slot that keeps WAL, and is no help should the leader fail before the window",
         lag,
+    ),
+    check(
+        "source-failovers",
+        "the leader has not changed lately",
+        "who has just failed over may do so again, and in the window that is a way back; apps may still be unwell from it",
+        failovers,
     ),
     check(
         "source-paused",
@@ -119,6 +125,28 @@ fn lag(looks: &Looks) -> Judged<'_> {
             format!("kubectl exec -n {} {} -c postgres -- patronictl list", source.namespace, source.leader),
         ),
     })
+}
+
+/// Hours.
+const LATELY: f64 = 24.0;
+
+fn failovers(looks: &Looks) -> Judged<'_> {
+    let (turns, source) = (looks.history.as_ref()?, looks.source()?);
+    let lately: Vec<f64> = turns.iter().filter_map(|turn| turn.hours()).filter(|hours| *hours < LATELY).collect();
+    Ok(match (turns.last(), lately.last()) {
+        (None, _) => pass(format!("timeline {}, the first", source.timeline)),
+        (Some(last), None) => {
+            pass(format!("{} since {}", led(last), last.at.as_deref().unwrap_or("a time not recorded")))
+        }
+        (Some(last), Some(hours)) => warn(
+            format!("{} changes in {LATELY:.0} hours, the last {hours:.1} hours ago: {}", lately.len(), led(last)),
+            format!("kubectl exec -n {} {} -c postgres -- patronictl history", source.namespace, source.leader),
+        ),
+    })
+}
+
+fn led(turn: &Turn) -> String {
+    format!("{} leads timeline {}", turn.leader.as_deref().unwrap_or("its leader"), turn.timeline + 1)
 }
 
 fn paused(looks: &Looks) -> Judged<'_> {

@@ -52,6 +52,9 @@ const FIELDS: &[&str] = &[
     "/reclaimPolicy",
     "/volumeBindingMode",
     "/allowVolumeExpansion",
+    "/storageClassName",
+    "/capacity",
+    "/maximumVolumeSize",
 ];
 
 impl Looks {
@@ -68,6 +71,8 @@ impl Looks {
             "cluster": plain(&self.facts),
             "sql": told(&self.sql, |asked| sql(json!(asked))),
             "leader": plain(&self.inside),
+            "history": plain(&self.history),
+            "operator": plain(&self.ground.zalando),
             "logins": {
                 "standby": told(&self.standby, |()| json!("accepted")),
                 "owner": told(&self.owner, |()| json!("accepted")),
@@ -87,6 +92,9 @@ impl Looks {
         let keys: Vec<Value> =
             self.connections.iter().map(|seen| told(seen, |found| json!(found.as_ref().map(keys)))).collect();
         json!({
+            "namespace": plain(&self.ground.labels),
+            "cluster_fields": plain(&self.ground.cluster),
+            "csistoragecapacities": all(&self.ground.capacities),
             "workloads": told(&self.workloads, |w| {
                 let kinds = [&w.deployments, &w.statefulsets, &w.cronjobs, &w.autoscalers];
                 kinds.into_iter().flatten().map(object).collect()

@@ -17,6 +17,19 @@ pub const CHECKS: &[Check] = &[
         operator_version,
     ),
     check(
+        "cnpg-watches",
+        "the CloudNativePG operator looks after this namespace",
+        "a Cluster in a namespace that it does not watch is made, and nothing ever happens to it",
+        watches,
+    ),
+    check(
+        "cnpg-fields",
+        "the type Cluster has the fields that the target's manifest needs",
+        "the operator was upgraded without its CustomResourceDefinitions: the manifest is refused",
+        fields,
+    )
+    .at(Moment::BeforePrepare),
+    check(
         "postgres-version",
         "the target's PostgreSQL takes this source",
         "a physical copy needs the same major version, an import the same or a later one",
@@ -57,7 +70,7 @@ const POSTGRES_LEAST: u32 = 14;
 fn operator(looks: &Looks) -> Judged<'_> {
     let look = "kubectl get deployments -A -l app.kubernetes.io/name=cloudnative-pg";
     Ok(match &looks.facts()?.operator {
-        Operator::Ready { namespace, image } => pass(format!("{image} in {namespace}")),
+        Operator::Ready { namespace, image, .. } => pass(format!("{image} in {namespace}")),
         Operator::NotReady { namespace, why } => fail(format!("in {namespace}: {why}"), look),
         Operator::Absent => fail("no such Deployment", look),
         Operator::Unknown { why } => warn(format!("can't be seen from here: {why}"), look),
@@ -76,6 +89,57 @@ fn operator_version(looks: &Looks) -> Judged<'_> {
             fail(format!("{image}; strategy replica needs 1.29"), upgrade)
         }
         _ => pass(image.clone()),
+    })
+}
+
+fn watches(looks: &Looks) -> Judged<'_> {
+    let Operator::Ready { namespace, watches, .. } = &looks.facts()?.operator else {
+        return Ok(warn(
+            "not known: see cnpg-operator",
+            "kubectl get deployments -A -l app.kubernetes.io/name=cloudnative-pg",
+        ));
+    };
+    let look = format!("kubectl get configmap -n {namespace} cnpg-controller-manager-config -o yaml");
+    Ok(match watches.as_deref() {
+        None => warn(format!("not known: its configuration in {namespace} can't be seen from here"), look),
+        Some([]) => pass("all namespaces"),
+        Some(all) if all.iter().any(|name| name == looks.namespace()) => pass(all.join(", ")),
+        Some(all) => fail(
+            format!("it watches {}, not {}", all.join(", "), looks.namespace()),
+            format!(
+                "add {} to WATCH_NAMESPACE in its environment or ConfigMap, and restart it: {look}",
+                looks.namespace()
+            ),
+        ),
+    })
+}
+
+/// Of what [`crate::strategy`] writes, the youngest.
+const FIELDS: [&str; 4] = [
+    ".spec.smartShutdownTimeout",
+    ".spec.replica.enabled",
+    ".spec.bootstrap.pg_basebackup.secret",
+    ".spec.externalClusters",
+];
+const IMPORT_FIELDS: [&str; 4] = [
+    ".spec.bootstrap.initdb.import.schemaOnly",
+    ".spec.bootstrap.initdb.import.pgDumpExtraOptions",
+    ".spec.bootstrap.initdb.import.pgRestoreDataOptions",
+    ".spec.bootstrap.initdb.import.pgRestorePostdataOptions",
+];
+const PLUGINS: &str = ".spec.plugins.isWALArchiver";
+
+fn fields(looks: &Looks) -> Judged<'_> {
+    let upgrade = "kubectl apply --server-side -f the CustomResourceDefinitions of the operator's own release";
+    let Some(fields) = looks.ground.cluster.as_ref()? else {
+        return Ok(fail("clusters.postgresql.cnpg.io is not served as v1", upgrade));
+    };
+    let of_strategy = if looks.migration.strategy == Strategy::Dump { IMPORT_FIELDS } else { FIELDS };
+    let plugins = looks.migration.target.backup.as_ref().map(|_| PLUGINS);
+    let missing: Vec<&str> = of_strategy.into_iter().chain(plugins).filter(|field| !fields.has(field)).collect();
+    Ok(match missing.as_slice() {
+        [] => pass("v1, with all of them"),
+        missing => fail(format!("it does not have {}", missing.join(", ")), upgrade),
     })
 }
 

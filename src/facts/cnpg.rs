@@ -126,6 +126,9 @@ pub enum Operator {
     Ready {
         namespace: String,
         image: String,
+        /// Namespaces that it looks after, empty for all; None: that is in a ConfigMap which can't be seen.
+        #[serde(default)]
+        watches: Option<Vec<String>>,
     },
     NotReady {
         namespace: String,
@@ -142,12 +145,12 @@ pub enum Operator {
 pub async fn operator(kube: &Kube) -> Operator {
     const LABEL: &str = "app.kubernetes.io/name=cloudnative-pg";
     let everywhere = match kube.list_all(&kind::DEPLOYMENT, LABEL).await {
-        Ok(found) => return judge(&found).unwrap_or(Operator::Absent),
+        Ok(found) => return judge(kube, &found).await.unwrap_or(Operator::Absent),
         Err(e) => e,
     };
     for namespace in ["cnpg-system", kube.namespace()] {
         if let Ok(found) = kube.in_namespace(namespace).list(&kind::DEPLOYMENT, LABEL).await
-            && let Some(operator) = judge(&found)
+            && let Some(operator) = judge(kube, &found).await
         {
             return operator;
         }
@@ -155,7 +158,7 @@ pub async fn operator(kube: &Kube) -> Operator {
     Operator::Unknown { why: everywhere.chain() }
 }
 
-fn judge(deployments: &[Value]) -> Option<Operator> {
+async fn judge(kube: &Kube, deployments: &[Value]) -> Option<Operator> {
     let found = deployments.first()?;
     let namespace = text(found, "/metadata/namespace").to_owned();
     let ready = found.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or(0);
@@ -165,8 +168,27 @@ fn judge(deployments: &[Value]) -> Option<Operator> {
             why: format!("deployment {} has no ready pod", text(found, "/metadata/name")),
             namespace,
         },
-        _ => Operator::Ready { namespace, image },
+        _ => Operator::Ready { watches: watches(kube, found).await, namespace, image },
     })
+}
+
+/// WATCH_NAMESPACE of the operator's environment, else of the ConfigMap that it is told to read (CNPG docs, "Operator
+/// configuration"), which need not be there.
+async fn watches(kube: &Kube, deployment: &Value) -> Option<Vec<String>> {
+    const KEY: &str = "WATCH_NAMESPACE";
+    let manager = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let variable = list(manager, "/env").iter().find(|variable| text(variable, "/name") == KEY);
+    let named = list(manager, "/args").iter().find_map(|arg| arg.as_str()?.strip_prefix("--config-map-name="));
+    let value = match (variable, named) {
+        (Some(variable), _) => text(variable, "/value").to_owned(),
+        (None, None) => String::new(),
+        (None, Some(name)) => {
+            let home = kube.in_namespace(text(deployment, "/metadata/namespace"));
+            let map = home.get(&kind::CONFIG_MAP, name).await.ok()?;
+            map.map_or_else(String::new, |map| text(&map["data"], "/WATCH_NAMESPACE").to_owned())
+        }
+    };
+    Some(value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 pub mod apps;
 pub mod carried;
 pub mod cnpg;
+pub mod ground;
+pub mod history;
 pub mod member;
 pub mod redact;
 pub mod scram;
@@ -52,7 +54,8 @@ pub type Opened = Vec<Db>;
 
 /// The same without the workloads, and the sessions left open for further questions.
 pub async fn through_sessions(kube: &Kube, migration: &Migration, source: zalando::Source) -> Result<(Facts, Opened)> {
-    let mut db = zalando::open_source(kube, &source, "postgres").await?;
+    let login = zalando::credentials(kube, &source.cluster, "postgres").await;
+    let mut db = zalando::open_source_as(kube, &source, &login, "postgres").await?;
     let databases = server::chosen(&mut db, &migration.databases).await?;
     let roles = server::roles(&mut db).await?;
     let settings = server::settings(&mut db).await?;
@@ -60,7 +63,7 @@ pub async fn through_sessions(kube: &Kube, migration: &Migration, source: zaland
     let mut opened = vec![db];
     let mut extensions = BTreeSet::new();
     for database in &databases {
-        let mut db = zalando::open_source(kube, &source, &database.name).await?;
+        let mut db = zalando::open_source_as(kube, &source, &login, &database.name).await?;
         extensions.extend(server::extensions(&mut db).await?);
         opened.push(db);
     }

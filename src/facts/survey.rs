@@ -14,6 +14,12 @@ pub struct Server {
     pub settings: BTreeMap<String, String>,
     /// Settings that differ after the next restart.
     pub pending_restart: Vec<String>,
+    /// Settings that come from a file, and which: `postgresql.conf`, `postgresql.auto.conf`.
+    #[serde(default)]
+    pub sources: BTreeMap<String, String>,
+    /// What a reload or a restart would stumble on in those files.
+    #[serde(default)]
+    pub file_errors: Vec<FileError>,
     /// PEM of what `ssl_cert_file` names; None without TLS.
     pub certificate: Option<String>,
     pub hba: Vec<Hba>,
@@ -43,6 +49,15 @@ impl Server {
     pub fn setting(&self, name: &str) -> &str {
         self.settings.get(name).map_or("", String::as_str)
     }
+}
+
+/// A row of pg_file_settings that has an error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileError {
+    pub file: String,
+    pub line: i64,
+    pub name: Option<String>,
+    pub error: String,
 }
 
 /// One line of `pg_hba_file_rules`, in order.
@@ -87,6 +102,12 @@ pub struct Archiver {
     /// The last try failed.
     pub failing: bool,
     pub last_failed: Option<String>,
+    /// Since the last segment was archived; None: none ever was.
+    #[serde(default)]
+    pub age_seconds: Option<f64>,
+    /// Segments that wait to be archived.
+    #[serde(default)]
+    pub waiting: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +175,9 @@ pub struct Schema {
     pub spilo_dependants: Vec<String>,
     /// Of tables, views, sequences.
     pub owners: Vec<String>,
+    /// Materialised views whose definition gives other rows each time.
+    #[serde(default)]
+    pub volatile_views: Vec<String>,
     pub wal_position: u64,
     pub clock: f64,
 }

@@ -102,6 +102,11 @@ pub async fn names(kube: &Kube) -> Result<Vec<String>> {
 /// Looks at the custom resource, the StatefulSet, its pods and Patroni.
 /// Errors: no such cluster (says which there are), a standby cluster, no pods, no leader, Patroni out of reach.
 pub async fn source(kube: &Kube, cluster: &str) -> Result<Source> {
+    source_among(kube, cluster, None).await
+}
+
+/// The same, with the pods of the namespace at hand.
+pub async fn source_among(kube: &Kube, cluster: &str, pods: Option<&[Value]>) -> Result<Source> {
     let Some(object) = kube.get(&kind::POSTGRESQL, cluster).await? else {
         return Err(not_found(kube, cluster).await);
     };
@@ -113,8 +118,12 @@ pub async fn source(kube: &Kube, cluster: &str) -> Result<Source> {
         .hint(format!("kubectl get postgresql -n {} {cluster} -o jsonpath='{{.spec.standby}}'", kube.namespace())));
     }
     let labels = labels(kube, cluster).await?;
-    let selector = labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
-    let pods = kube.list(&kind::POD, &selector).await?;
+    let own = |pod: &&Value| labels.iter().all(|(key, value)| pod["metadata"]["labels"][key] == value.as_str());
+    let selector = || labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",");
+    let pods = match pods {
+        Some(all) => all.iter().filter(own).cloned().collect(),
+        None => kube.list(&kind::POD, &selector()).await?,
+    };
     let view = patroni(kube, cluster, &pods).await?;
     let members = members(&view.cluster, &pods);
     let paused = view.cluster.get("pause").and_then(Value::as_bool).unwrap_or(false);
@@ -183,7 +192,16 @@ pub(crate) fn decoded(secret: &Value, key: &str) -> Result<String> {
 /// (the fence is up, the Secret may not be read), through a psql inside the pod. It is made sure that it is the leader
 /// and that it is this cluster.
 pub async fn open_source(kube: &Kube, source: &Source, database: &str) -> Result<Db> {
-    let mut db = match over_the_wire(kube, source, database).await {
+    let login = credentials(kube, &source.cluster, "postgres").await;
+    open_source_as(kube, source, &login, database).await
+}
+
+/// What [`credentials`] came to.
+pub type Login = Result<(String, SecretString)>;
+
+/// The same for several sessions with one look at the Secret.
+pub async fn open_source_as(kube: &Kube, source: &Source, login: &Login, database: &str) -> Result<Db> {
+    let mut db = match over_the_wire(kube, source, login, database).await {
         Ok(db) => db,
         Err(refused) => pod::connect(kube, &source.leader, database).await.map_err(|e| {
             let why = e.chain();
@@ -207,9 +225,9 @@ pub async fn open_source(kube: &Kube, source: &Source, database: &str) -> Result
     Ok(db)
 }
 
-async fn over_the_wire(kube: &Kube, source: &Source, database: &str) -> Result<Db> {
-    let (user, password) = credentials(kube, &source.cluster, "postgres").await?;
-    let login = wire::Login { pod: &source.leader, user: &user, password: &password, database, ca: None };
+async fn over_the_wire(kube: &Kube, source: &Source, login: &Login, database: &str) -> Result<Db> {
+    let (user, password) = login.as_ref().map_err(|refused| Error::check(refused.chain()))?;
+    let login = wire::Login { pod: &source.leader, user, password, database, ca: None };
     wire::connect(kube, login).await
 }
 

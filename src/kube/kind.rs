@@ -60,4 +60,6 @@ pub const OBJECT_STORE: Kind = kind("barmancloud.cnpg.io", "v1", "ObjectStore", 
 pub const RESOURCE_QUOTA: Kind = kind("", "v1", "ResourceQuota", "resourcequotas");
 pub const LIMIT_RANGE: Kind = kind("", "v1", "LimitRange", "limitranges");
 pub const NETWORK_POLICY: Kind = kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
+pub const OPERATOR_CONFIGURATION: Kind = kind("acid.zalan.do", "v1", "OperatorConfiguration", "operatorconfigurations");
+pub const STORAGE_CAPACITY: Kind = kind("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities");
 pub const STORAGE_CLASS: Kind = kind("storage.k8s.io", "v1", "StorageClass", "storageclasses");

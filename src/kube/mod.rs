@@ -206,6 +206,16 @@ impl Kube {
         }
         self.ask(&Ask::get("get", path, format!("pods/log of {pod}"))).await
     }
+    /// OpenAPI v3 of the kind's group and version, which everybody who may log in can read; None: it is not served.
+    pub async fn openapi(&self, kind: &Kind) -> Result<Option<Value>> {
+        let path = format!("/openapi/v3/apis/{}", kind.api_version());
+        let ask = Ask::get("get", path.clone(), path);
+        match self.ask(&ask).await {
+            Ok(text) => parse(&text, &ask).map(Some),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
     fn write(&self, method: http::Method, verb: &'static str, path: String, resource: String, body: &Value) -> Ask {
         Ask {
             method,

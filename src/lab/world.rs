@@ -90,6 +90,7 @@ impl Lab {
         )?;
         if operators {
             lab.operators()?;
+            lab.put("operatorconfigurations.acid.zalan.do", configuration())?;
         }
         lab.kubeconfig(ADMIN, "default", &lab.kubeconfig_path())?;
         Ok(lab)
@@ -219,4 +220,18 @@ async fn patiently<T, F: Future<Output = Result<T, String>>>(
             Ok(done) => return Ok(done),
         }
     }
+}
+
+/// What the Zalando operator's chart configures, of the part that a migration looks at; the stand-in does as it says.
+fn configuration() -> Value {
+    let template = "{username}.{cluster}.credentials.{tprkind}.{tprgroup}";
+    json!({
+        "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration",
+        "metadata": {"name": "postgres-operator", "namespace": "postgres-operator"},
+        "configuration": {"kubernetes": {
+            "watched_namespace": "*", "pod_role_label": "spilo-role", "cluster_name_label": "cluster-name",
+            "secret_name_template": template, "enable_secrets_deletion": true,
+            "enable_persistent_volume_claim_deletion": true,
+        }},
+    })
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod facts;
 mod fix;
+mod ground;
 mod image;
 mod lab;
 mod policy;

@@ -1,6 +1,6 @@
 //! One thing broken a row.
 
-use super::healthy::{certificate, client, consumer, of};
+use super::healthy::{certificate, client, consumer, of, turn};
 use crate::{
     checks::{Looks, Status, permissions, rules},
     error::Error,
@@ -91,7 +91,8 @@ pub static BROKEN: &[(&str, Status, Break)] = &[
         l.facts_mut().operator = Operator::NotReady { namespace: "cnpg-system".into(), why: "no ready pod".into() };
     }),
     ("cnpg-version", Fail, |l| {
-        l.facts_mut().operator = Operator::Ready { namespace: "x".into(), image: "x/cloudnative-pg:1.28.1".into() };
+        l.facts_mut().operator =
+            Operator::Ready { namespace: "x".into(), image: "x/cloudnative-pg:1.28.1".into(), watches: None };
     }),
     ("postgres-version", Fail, |l| l.migration_mut().target.image = Some("mine/pg:16".into())),
     ("postgres-version", Fail, |l| l.facts_mut().settings.version_num = 130010),
@@ -118,6 +119,59 @@ pub static BROKEN: &[(&str, Status, Break)] = &[
     ("source-disk", Fail, |l| l.inside.as_mut().expect("healthy").free = 100 << 20),
     ("storage-class", Fail, |l| l.classes = Ok(Vec::new())),
     ("storage-class", Fail, |l| l.template_is(json!({"storage": {"size": "10Gi", "storageClass": "slow"}}))),
+    ("storage-class", Fail, |l| {
+        l.ground.capacities = Ok(vec![
+            json!({"storageClassName": "fast", "capacity": "9Gi"}),
+            json!({"storageClassName": "slow", "capacity": "1Ti"}),
+        ]);
+    }),
+    ("volume-growth", Warn, |l| l.classes.as_mut().expect("healthy")[0]["allowVolumeExpansion"] = json!(false)),
+    ("volume-growth", Fail, |l| l.classes = Ok(Vec::new())),
+    ("source-failovers", Warn, |l| l.history.as_mut().expect("healthy").push(turn(5))),
+    ("settings-by-hand", Warn, |l| {
+        l.server_mut().sources.insert("work_mem".into(), "postgresql.auto.conf".into());
+    }),
+    ("settings-files", Fail, |l| {
+        l.server_mut().file_errors = of(
+            json!([{"file": "postgresql.conf", "line": 7, "name": "wokr_mem", "error": "unrecognized configuration parameter"}]),
+        );
+    }),
+    ("operator-configuration", Fail, |l| {
+        let template = "{namespace}.{username}.{cluster}".to_string();
+        l.configuration_mut().settings.insert("secret_name_template".into(), template);
+    }),
+    ("operator-configuration", Warn, |l| {
+        l.configuration_mut().settings.insert("watched_namespace".into(), "blog,stock".into());
+    }),
+    ("operator-configuration", Warn, |l| {
+        l.configuration_mut().settings.insert("enable_password_rotation".into(), "true".into());
+    }),
+    ("operator-configuration", Warn, |l| {
+        l.configuration_mut().settings.insert("pod_role_label".into(), "role".into());
+    }),
+    ("operator-configuration", Warn, |l| l.ground.zalando = Ok(None)),
+    ("cnpg-watches", Fail, |l| watches(l, Some(vec!["blog".into()]))),
+    ("cnpg-watches", Warn, |l| watches(l, None)),
+    ("cnpg-watches", Warn, |l| l.facts_mut().operator = Operator::Absent),
+    ("cnpg-fields", Fail, |l| l.ground.cluster = Ok(None)),
+    ("cnpg-fields", Fail, |l| without(l, ".spec.smartShutdownTimeout")),
+    ("cnpg-fields", Fail, |l| without(l, ".spec.plugins.isWALArchiver")),
+    ("cnpg-fields", Fail, |l| {
+        l.dump();
+        without(l, ".spec.bootstrap.initdb.import.pgRestoreDataOptions");
+    }),
+    ("pod-security", Fail, |l| enforced(l, "restricted")),
+    ("pod-security", Fail, |l| {
+        let container = json!({"name": "postgres", "securityContext": {"privileged": true}});
+        l.pods = Ok(vec![json!({"metadata": {"name": "acid-shop-0"}, "spec": {"containers": [container]}})]);
+    }),
+    ("pod-security", Fail, |l| l.template_is(json!({"seccompProfile": {"type": "Unconfined"}}))),
+    ("volatile-views", Warn, |l| {
+        l.dump();
+        l.schema_mut().volatile_views.push("public.today".into());
+    }),
+    ("archiving", Warn, |l| l.server_mut().archiver.waiting = 100),
+    ("source-backup", Warn, |l| l.inside.as_mut().expect("healthy").last_backup = Some("2020-01-01T00:00:00Z".into())),
     ("target-follows", Fail, |l| {
         l.prepared = true;
         l.server_mut().senders.truncate(1);
@@ -211,6 +265,21 @@ pub static BROKEN: &[(&str, Status, Break)] = &[
         l.pods = Ok(vec![json!({"metadata": {"name": "shop-cnpg-1"}})]);
     }),
 ];
+
+fn watches(looks: &mut Looks, watches: Option<Vec<String>>) {
+    let image = "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0".to_string();
+    looks.facts_mut().operator = Operator::Ready { namespace: "cnpg-system".into(), image, watches };
+}
+
+fn without(looks: &mut Looks, field: &str) {
+    let fields = looks.ground.cluster.as_mut().expect("healthy").as_mut().expect("healthy");
+    assert!(fields.0.remove(field), "{field}");
+}
+
+fn enforced(looks: &mut Looks, level: &str) {
+    let labels = looks.ground.labels.as_mut().expect("healthy");
+    labels.insert("pod-security.kubernetes.io/enforce".into(), level.into());
+}
 
 fn transaction(kind: &str, seconds: f64) -> Transaction {
     of(json!({"kind": kind, "id": "7", "user": "u", "database": "shop", "application": "", "seconds": seconds}))

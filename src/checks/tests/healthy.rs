@@ -5,6 +5,8 @@ use crate::{
     facts::{
         Facts,
         apps::{Consumer, Mention, Workloads},
+        ground::{Configuration, Fields},
+        history::Turn,
         member::Inside,
         server::Client,
         survey::{Schema, Server},
@@ -54,7 +56,7 @@ fn facts() -> Facts {
     };
     of::<Facts>(json!({
         "source": source(), "target": null,
-        "operator": {"state": "ready", "namespace": "cnpg-system", "image": "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0"},
+        "operator": {"state": "ready", "namespace": "cnpg-system", "image": "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0", "watches": []},
         "databases": [{"name": "shop", "owner": "shop_owner", "encoding": "UTF8", "collate": "en_US.UTF-8",
             "ctype": "en_US.UTF-8", "connection_limit": -1, "size": 1u64 << 30}],
         "roles": [role("postgres"), role("standby"), role("shop_owner")],
@@ -70,6 +72,7 @@ fn server() -> Server {
             "line": line, "error": null})
     };
     of(json!({
+        "sources": {"work_mem": "postgresql.conf", "primary_conninfo": "postgresql.auto.conf"}, "file_errors": [],
         "settings": {"ssl": "on", "wal_level": "replica", "max_wal_senders": "10", "max_replication_slots": "10",
             "max_slot_wal_keep_size": "-1", "archive_mode": "on", "archive_command": "wal-g wal-push %p"},
         "pending_restart": [], "certificate": certificate(300),
@@ -78,7 +81,7 @@ fn server() -> Server {
         "senders": [{"name": "acid-shop-1", "state": "streaming", "lag": 0},
             {"name": "pgmigrate-shop-cnpg", "state": "streaming", "lag": 0}],
         "slots": [{"name": "acid_shop_1", "kind": "physical", "plugin": null, "database": null, "active": true, "temporary": false}],
-        "tablespaces": [], "archiver": {"archived": 40, "failed": 0, "failing": false, "last_failed": null},
+        "tablespaces": [], "archiver": {"archived": 40, "failed": 0, "failing": false, "last_failed": null, "age_seconds": 120.0, "waiting": 0},
         "checksum_failures": [], "collations": [{"name": "shop", "provider": "c", "recorded": "2.36"}], "overrides": [],
         "tls": [{"user": "shop_owner", "address": "10.1.0.9", "version": "TLSv1.3"}], "memberships": [], "subscriptions": [],
         "wal_position": 1000, "clock": 100.0,
@@ -92,6 +95,30 @@ fn schema() -> Schema {
         wal_position: 2000,
         clock: 101.0,
         ..Schema::default()
+    }
+}
+
+/// A promotion, so many hours ago.
+pub fn turn(hours: i64) -> Turn {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+    Turn { timeline: 2, reason: "x".into(), at: Some(at.to_string()), leader: Some("acid-shop-0".into()) }
+}
+
+fn ground() -> look::Ground {
+    let configuration = Configuration {
+        object: "operatorconfiguration/zalando in ops".into(),
+        settings: of(json!({"watched_namespace": "*", "pod_role_label": "spilo-role",
+            "secret_name_template": "{username}.{cluster}.credentials.{tprkind}.{tprgroup}"})),
+    };
+    let import = ["schemaOnly", "pgDumpExtraOptions", "pgRestoreDataOptions", "pgRestorePostdataOptions"];
+    let import = import.map(|field| format!(".spec.bootstrap.initdb.import.{field}"));
+    let replica = ["smartShutdownTimeout", "replica.enabled", "bootstrap.pg_basebackup.secret", "externalClusters"];
+    let fields = replica.iter().chain(&["plugins.isWALArchiver"]).map(|field| format!(".spec.{field}"));
+    look::Ground {
+        labels: Ok(of(json!({"pod-security.kubernetes.io/enforce": "baseline"}))),
+        zalando: Ok(Some(configuration)),
+        cluster: Ok(Some(Fields(fields.chain(import).collect()))),
+        capacities: Ok(Vec::new()),
     }
 }
 
@@ -109,7 +136,8 @@ spec:
 ";
 
 pub fn workload(name: &str) -> Value {
-    json!({"metadata": {"name": name}, "spec": {"replicas": 1, "template": {"metadata": {"labels": {"app": name}}}}})
+    let template = json!({"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": name}]}});
+    json!({"metadata": {"name": name}, "spec": {"replicas": 1, "template": template}})
 }
 
 pub fn consumer(name: &str) -> Consumer {
@@ -155,7 +183,9 @@ pub fn healthy() -> Looks {
             disk: 20 << 30,
             free: 15 << 30,
             data: 2 << 30,
+            last_backup: None,
         }),
+        history: Ok(vec![turn(100)]),
         standby: Ok(()),
         owner: Ok(()),
         workloads: Ok(Workloads { deployments: vec![workload("web")], ..Workloads::default() }),
@@ -168,8 +198,10 @@ pub fn healthy() -> Looks {
         limits: Ok(Vec::new()),
         policies: Ok(Vec::new()),
         classes: Ok(vec![
-            json!({"metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}),
+            json!({"metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+                "allowVolumeExpansion": true}),
         ]),
+        ground: ground(),
         store: Some(Ok(Some(json!({})))),
         connections: vec![Ok(Some(json!({"metadata": {"name": "db"}, "data": {"HOST": "eA=="}})))],
         contents: None,
@@ -194,6 +226,9 @@ impl Looks {
     }
     pub fn schema_mut(&mut self) -> &mut Schema {
         &mut self.asked_mut().schemas[0]
+    }
+    pub fn configuration_mut(&mut self) -> &mut Configuration {
+        self.ground.zalando.as_mut().expect("healthy").as_mut().expect("healthy")
     }
     pub fn set(&mut self, setting: &str, value: &str) {
         self.server_mut().settings.insert(setting.into(), value.into());

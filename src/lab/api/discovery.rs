@@ -5,13 +5,13 @@ use super::{
     dispatch::wants,
     openapi,
     resources::{RESOURCES, Resource},
-    store::Refusal,
+    store::{Refusal, Store},
     ws::Body,
 };
 use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 
-pub fn answer(path: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+pub fn answer(path: &str, headers: &HeaderMap, store: &Store) -> Result<Response<Body>, Refusal> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
         ["version"] => {
@@ -31,8 +31,8 @@ pub fn answer(path: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal
         ["apis", group, version] if groups().any(|g| g == (*group, *version)) => resource_list(group, version),
         ["openapi", "v2"] => openapi::v2(),
         ["openapi", "v3"] => openapi::index(groups().chain([("", "v1")])),
-        ["openapi", "v3", "api", version] => openapi::of("", version),
-        ["openapi", "v3", "apis", group, version] => openapi::of(group, version),
+        ["openapi", "v3", "api", version] => openapi::of("", version, store),
+        ["openapi", "v3", "apis", group, version] => openapi::of(group, version, store),
         _ => return Err(unknown()),
     };
     Ok(json_response(200, &value))

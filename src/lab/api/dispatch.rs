@@ -41,7 +41,7 @@ pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Resu
 async fn other(shared: &Shared, request: Request<Incoming>, path: &str) -> Outcome {
     let user = shared.access.user(request.headers())?;
     let Some(plural) = review::plural(path) else {
-        return discovery::answer(path, request.headers()).map(Some);
+        return discovery::answer(path, request.headers(), &shared.store).map(Some);
     };
     if request.method() != Method::POST {
         let message = "the server does not allow this method on the requested resource";

@@ -1,6 +1,7 @@
-//! As much OpenAPI as kubectl needs to leave validation to the server: that a PATCH of each type takes `fieldValidation`.
+//! As much OpenAPI as kubectl needs to leave validation to the server (that a PATCH of each type takes `fieldValidation`),
+//! and the schemas of custom types: the lab's own, or those of a CustomResourceDefinition that somebody has put there.
 
-use super::resources::RESOURCES;
+use super::{resources::RESOURCES, schema, store::Store};
 use serde_json::{Map, Value, json};
 
 pub fn v2() -> Value {
@@ -21,14 +22,20 @@ pub fn index<'a>(groups: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
     json!({ "paths": paths })
 }
 
-pub fn of(group: &str, version: &str) -> Value {
-    let mut paths = Map::new();
+pub fn of(group: &str, version: &str, store: &Store) -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
     for resource in RESOURCES.iter().filter(|r| r.group == group && r.version == version) {
         let namespace = if resource.namespaced { "namespaces/{namespace}/" } else { "" };
         let path = format!("/{}/{namespace}{}/{{name}}", path(group, version), resource.plural);
         let parameter =
             |name: &str| json!({ "name": name, "in": "query", "schema": { "type": "string", "uniqueItems": true } });
         let kind = json!({ "group": group, "version": version, "kind": resource.kind });
+        let defined = store.get("customresourcedefinitions.apiextensions.k8s.io", "", &resource.key());
+        let defined = defined.map(|crd| crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone());
+        if let Some(mut schema) = defined.or_else(|| schema::published(resource)) {
+            schema["x-kubernetes-group-version-kind"] = json!([kind]);
+            schemas.insert(format!("{group}.{version}.{}", resource.kind), schema);
+        }
         paths.insert(
             path,
             json!({ "patch": {
@@ -38,5 +45,5 @@ pub fn of(group: &str, version: &str) -> Value {
             } }),
         );
     }
-    json!({ "openapi": "3.0.0", "info": { "title": "pgmigrate lab", "version": "v1" }, "paths": paths, "components": { "schemas": {} } })
+    json!({ "openapi": "3.0.0", "info": { "title": "pgmigrate lab", "version": "v1" }, "paths": paths, "components": { "schemas": schemas } })
 }

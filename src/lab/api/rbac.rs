@@ -128,18 +128,20 @@ impl User {
         let connects = matches!(info.subresource.as_deref(), Some("exec" | "portforward" | "attach"));
         let verbs: &[&str] = if connects { &["get", "create"] } else { &[info.verb] };
         let (resource, name) = (info.target(), info.name.as_deref().unwrap_or_default());
+        // A Namespace is in itself: a Role there lets it be read (kubernetes apiserver, endpoints/request/requestinfo.go).
+        let namespace = if info.key() == "namespaces" { name } else { &info.namespace };
         for verb in verbs {
             let asked = Attributes {
                 verb,
                 group: &info.group,
                 resource: &resource,
-                namespace: &info.namespace,
+                namespace,
                 // A list or watch of one object, by its field selector, is covered by a rule for that name.
                 name: info.selected_name().unwrap_or(name),
             };
             if !self.may(store, &asked) {
                 let name = info.name.as_deref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
-                let place = match info.namespace.as_str() {
+                let place = match namespace {
                     "" => "at the cluster scope".into(),
                     namespace => format!("in the namespace \"{namespace}\""),
                 };

@@ -32,6 +32,7 @@ impl Resource {
                 | "Lease"
                 | "ImageCatalog"
                 | "StorageClass"
+                | "CSIStorageCapacity"
         ) && self.group != "rbac.authorization.k8s.io"
     }
     pub fn api_version(&self) -> String {
@@ -102,6 +103,7 @@ pub static RESOURCES: &[Resource] = &[
     everywhere("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", &[]),
     everywhere("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", &[]),
     everywhere("storage.k8s.io", "v1", "StorageClass", "storageclasses", &["sc"]),
+    builtin("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities", &[]),
     everywhere("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", &["crd"]),
     custom("acid.zalan.do", "postgresql", "postgresqls", &["pg"]),
     custom("acid.zalan.do", "OperatorConfiguration", "operatorconfigurations", &["opconfig"]),

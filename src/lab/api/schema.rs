@@ -114,6 +114,22 @@ pub fn prune(resource: &Resource, object: &mut Value) {
     }
 }
 
+/// A custom type as OpenAPI has it; None: the lab does not know its fields.
+pub fn published(resource: &Resource) -> Option<Value> {
+    fn walk(schema: &Value) -> Value {
+        match schema {
+            Value::Object(fields) => {
+                let named = |(name, inner): (&String, &Value)| (name.trim_end_matches('!').to_owned(), walk(inner));
+                json!({ "type": "object", "properties": fields.iter().map(named).collect::<Map<_, _>>() })
+            }
+            Value::Array(item) => json!({ "type": "array", "items": walk(item.first().unwrap_or(&Value::Null)) }),
+            _ => json!({}),
+        }
+    }
+    let spec = walk(SCHEMAS.get(resource.key())?);
+    Some(json!({ "type": "object", "properties": { "spec": spec } }))
+}
+
 /// Looks at the whole object that would be stored. What was wrong before may stay so (CRD ratcheting).
 pub fn validate(resource: &Resource, before: Option<&Value>, object: &Value) -> Result<(), Refusal> {
     let Some(schema) = SCHEMAS.get(resource.key()) else { return Ok(()) };

@@ -1,9 +1,17 @@
 -- One row: what a preflight asks of one database. Members of extensions and Spilo's own schemas are left out.
-WITH own AS (
+WITH RECURSIVE own AS (
   SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind, c.relpersistence
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'metric_helpers', 'user_management', 'pooler', 'cron', 'zmon_utils')
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'))
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')),
+-- Materialised views, and the views that each of them reads; PostgreSQL's own functions are in no pg_depend, others are.
+reads AS (
+  SELECT oid AS root, oid FROM own WHERE relkind = 'm'
+  UNION
+  SELECT r.root, v.oid FROM reads r
+  JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_catalog.pg_class v ON v.oid = d.refobjid AND v.relkind = 'v')
 SELECT
   current_database() AS database,
   (SELECT coalesce(json_agg(json_build_object('name', extname, 'version', extversion) ORDER BY extname), '[]')
@@ -35,5 +43,11 @@ SELECT
    JOIN own ON own.oid = CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid ELSE w.ev_class END
    WHERE x.extname IN ('set_user', 'pg_stat_kcache', 'pg_auth_mon', 'pg_mon', 'bg_mon')) AS spilo_dependants,
   (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(c.relowner)), '[]') FROM own JOIN pg_catalog.pg_class c USING (oid)) AS owners,
+  (SELECT coalesce(json_agg(DISTINCT own.name), '[]') FROM reads r JOIN own ON own.oid = r.root
+   WHERE pg_catalog.pg_get_viewdef(r.oid) ~* '\m((now|(clock|statement|transaction)_timestamp|timeofday|random|random_normal|gen_random_uuid|nextval|txid_current|pg_current_xact_id)\s*\(|current_(date|time|timestamp)\M|localtime(stamp)?\M)'
+     OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite w
+       JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
+       JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid AND p.provolatile = 'v'
+       WHERE w.ev_class = r.oid)) AS volatile_views,
   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint AS wal_position,
   extract(epoch FROM clock_timestamp())::float8 AS clock

@@ -4,6 +4,13 @@ SELECT
    WHERE name IN ('ssl', 'wal_level', 'max_wal_senders', 'max_replication_slots', 'max_slot_wal_keep_size',
                   'max_connections', 'archive_mode', 'archive_command', 'shared_preload_libraries')) AS settings,
   (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_catalog.pg_settings WHERE pending_restart) AS pending_restart,
+  (SELECT coalesce(json_object_agg(name, regexp_replace(sourcefile, '^.*/', '')), '{}')
+   FROM pg_catalog.pg_settings WHERE sourcefile IS NOT NULL) AS sources,
+  -- What waits for a restart has an error here, too.
+  (SELECT coalesce(json_agg(json_build_object(
+     'file', regexp_replace(sourcefile, '^.*/', ''), 'line', sourceline, 'name', name, 'error', error)), '[]')
+   FROM pg_catalog.pg_file_settings f WHERE error IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_settings s WHERE s.name = f.name AND (s.pending_restart OR s.context = 'internal'))) AS file_errors,
   CASE WHEN current_setting('ssl') = 'on' THEN pg_read_file(current_setting('ssl_cert_file'), 0, 1000000, true) END AS certificate,
   (SELECT coalesce(json_agg(json_build_object(
      'type', type, 'databases', database, 'users', user_name, 'address', address, 'netmask', netmask,
@@ -19,7 +26,9 @@ SELECT
   (SELECT coalesce(json_agg(spcname ORDER BY spcname), '[]') FROM pg_catalog.pg_tablespace
    WHERE spcname NOT IN ('pg_default', 'pg_global')) AS tablespaces,
   (SELECT json_build_object('archived', archived_count, 'failed', failed_count,
-     'failing', coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL), 'last_failed', last_failed_wal)
+     'failing', coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL), 'last_failed', last_failed_wal,
+     'age_seconds', extract(epoch FROM clock_timestamp() - last_archived_time)::float8,
+     'waiting', (SELECT count(*) FROM pg_ls_dir('pg_wal/archive_status') s(name) WHERE name ~ '\.ready$'))
    FROM pg_catalog.pg_stat_archiver) AS archiver,
   (SELECT coalesce(json_agg(json_build_object('database', datname, 'failures', checksum_failures)), '[]')
    FROM pg_catalog.pg_stat_database WHERE checksum_failures > 0) AS checksum_failures,
