@@ -14,11 +14,15 @@ use crate::{
 };
 use clap::{CommandFactory, FromArgMatches};
 use clap_complete::{
-    ArgValueCandidates, CompletionCandidate,
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter,
+    engine::ValueCompleter,
     env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh},
 };
 use serde_json::Value;
-use std::{ffi::OsString, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    time::Duration,
+};
 
 #[derive(clap::Args)]
 pub struct Completion {
@@ -37,6 +41,9 @@ enum For {
 
 /// kubectl runs `kubectl_complete-pgmigrate WORD..` with the words typed so far.
 const SHIM: &str = "#!/bin/sh\nexec kubectl-pgmigrate __complete -- \"$@\"\n";
+/// zsh reads a script of its fpath at the first Tab, as the function of that name: which has to answer that one, too.
+const FIRST_TAB: &str =
+    "[[ $funcstack[1] == _kubectl-pgmigrate ]] && _clap_dynamic_completer_kubectl_pgmigrate \"$@\"\n";
 const BINARY: &str = "kubectl-pgmigrate";
 /// Set by the shells' scripts.
 const VARIABLE: &str = "PGMIGRATE_COMPLETE";
@@ -58,6 +65,9 @@ impl Completion {
         shell
             .write_registration(VARIABLE, BINARY, BINARY, BINARY, &mut script)
             .map_err(|e| Error::bug("write the completion script").cause(e))?;
+        if matches!(self.shell, For::Zsh) {
+            script.extend_from_slice(FIRST_TAB.as_bytes());
+        }
         term::out(&String::from_utf8_lossy(&script));
         Ok(())
     }
@@ -115,15 +125,24 @@ fn command(words: &[OsString]) -> clap::Command {
         "namespace" => arg.add(live(|flags| ask(flags, &NAMESPACE, "", |object| &object["metadata"]["name"]))),
         _ => arg,
     };
+    let here = flags.clone();
+    let or_files = ArgValueCompleter::new(move |typed: &OsStr| {
+        let mut names = migrations(&here);
+        names.retain(|name| typed.to_str().is_some_and(|typed| name.starts_with(typed)));
+        let names = names.into_iter().map(CompletionCandidate::new);
+        names.chain(PathCompleter::file().complete(typed)).collect()
+    });
     let named_in_a_verb = |arg: clap::Arg| match arg.get_id().as_str() {
         "name" => arg.add(live(migrations)),
+        "what" => arg.add(or_files.clone()),
         "source" => arg.add(live(|flags| ask(flags, &POSTGRESQL, "", |object| &object["metadata"]["name"]))),
         _ => arg,
     };
     Cli::command().mut_args(named).mut_subcommands(|verb| match verb.get_name() {
         // A name that is to be new.
         "init" => verb.mut_args(|arg| if arg.get_id() == "name" { arg } else { named_in_a_verb(arg) }),
-        _ => verb.mut_args(named_in_a_verb),
+        // `script run NAME`
+        _ => verb.mut_args(named_in_a_verb).mut_subcommands(|below| below.mut_args(named_in_a_verb)),
     })
 }
 
