@@ -11,7 +11,7 @@ use crate::{
     step::{Sent, World},
     strategy::{
         self,
-        estimate::{Basis, moves_data},
+        estimate::{Basis, moves_data, reached},
     },
     term::{
         self,
@@ -67,19 +67,26 @@ impl PlanVerb {
 
 /// Sizes, limits, and what the same steps took before: in this migration's journal, else in others' of the namespace.
 async fn basis(world: &World, facts: &Facts) -> Basis {
-    let mut earlier = BTreeMap::new();
+    let (mut earlier, mut rates) = (BTreeMap::new(), BTreeMap::<String, f64>::new());
     let maps = world.kube.list(&kind::CONFIG_MAP, LABEL).await.unwrap_or_default();
     let names = maps.iter().filter_map(|map| map["metadata"]["labels"][LABEL].as_str());
     let names: BTreeSet<&str> = names.filter(|name| *name != world.migration.name).collect();
     let others = names.into_iter().filter_map(|name| Journal::state_in(name, &maps).ok());
     for (state, own) in others.map(|state| (state, false)).chain([(world.journal.state(), true)]) {
         let took = state.steps.iter().filter_map(|(id, record)| Some((id, record.millis?)));
-        // How long another database took to copy says nothing about this one.
-        let took = took.filter(|(id, _)| own || !moves_data(id));
-        earlier.extend(took.map(|(id, millis)| (id.clone(), millis as f64 / 1000.0)));
+        let sizes = state.facts["databases"].as_array().into_iter().flatten().filter_map(|d| d["size"].as_u64());
+        let bytes = sizes.sum();
+        for (id, seconds) in took.map(|(id, millis)| (id.clone(), millis as f64 / 1000.0)) {
+            // How long another database took to copy says nothing about this one; how fast it went does.
+            if own || !moves_data(&id) {
+                earlier.insert(id, seconds);
+            } else if let Some(rate) = reached(bytes, seconds) {
+                rates.entry(id).and_modify(|slowest| *slowest = slowest.min(rate)).or_insert(rate);
+            }
+        }
     }
     let bytes = facts.databases.iter().map(|database| database.size).sum();
-    Basis { bytes, guardrails: world.migration.guardrails.clone(), earlier }
+    Basis { bytes, guardrails: world.migration.guardrails.clone(), earlier, reached: rates }
 }
 
 const KINDS: [&Kind; 4] = [&kind::CLUSTER, &kind::POOLER, &kind::SCHEDULED_BACKUP, &kind::OBJECT_STORE];

@@ -39,6 +39,13 @@ pub struct Basis {
     pub guardrails: Guardrails,
     /// Seconds that a step took in an earlier run, by its id.
     pub earlier: BTreeMap<String, f64>,
+    /// Bytes a second that such a step moved in other migrations of this namespace: the slowest.
+    pub reached: BTreeMap<String, f64>,
+}
+
+/// Bytes a second; None: of too little, where the time is that of starting things.
+pub fn reached(bytes: u64, seconds: f64) -> Option<f64> {
+    (bytes >= 1 << 30 && seconds > 0.0).then(|| bytes as f64 / seconds)
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -60,14 +67,22 @@ pub fn moves_data(id: &str) -> bool {
 impl Basis {
     /// What a step that moves data adds to the rest of it.
     fn moving(&self, id: &str) -> Estimate {
-        let seconds = rates(id).unwrap_or([f64::INFINITY; 3]).map(|rate| self.bytes as f64 / (rate * MIB));
+        let seconds = self.rates(id).unwrap_or([f64::INFINITY; 3]).map(|rate| self.bytes as f64 / (rate * MIB));
         Estimate::of(seconds[0], seconds[1], seconds[2])
+    }
+
+    /// A rate that was reached here, give or take, in place of what is assumed anywhere.
+    fn rates(&self, id: &str) -> Option<[f64; 3]> {
+        let reached = self.reached.get(id).map(|rate| rate / MIB);
+        Some(reached.map_or(rates(id)?, |rate| [rate * 2.0, rate, rate / 4.0]))
     }
 
     /// `1.0 GiB at 60 MiB/s, 8 to 200`: what the time of a step rests on, where it was not measured.
     pub fn assumes(&self, id: &str) -> Option<String> {
-        let [quick, likely, slow] = rates(id).filter(|_| !self.earlier.contains_key(id))?;
-        Some(format!("{:.1} GiB at {likely:.0} MiB/s, {slow:.0} to {quick:.0}", self.bytes as f64 / MIB / 1024.0))
+        let [quick, likely, slow] = self.rates(id).filter(|_| !self.earlier.contains_key(id))?;
+        let gibibytes = self.bytes as f64 / MIB / 1024.0;
+        let whose = if self.reached.contains_key(id) { " as in another migration here" } else { "" };
+        Some(format!("{gibibytes:.1} GiB at {likely:.0} MiB/s{whose}, {slow:.0} to {quick:.0}"))
     }
 
     /// Round figures, above what cutovers of small test clusters took; the worst is a limit that would end it.
@@ -146,6 +161,17 @@ mod tests {
         let seen = Basis { earlier: [("start-apps".to_string(), 300.0)].into(), ..Basis::default() };
         let start = seen.step("start-apps");
         assert_eq!((start.likely, start.high, start.measured), (300.0, 300.0, true));
+        // What another migration's copy reached, if it was large enough to tell.
+        assert_eq!((reached(1 << 20, 8.0), reached(1 << 30, 0.0)), (None, None));
+        let rate = reached(20 << 30, 1024.0).expect("large");
+        let near = Basis { reached: [("import".to_string(), rate)].into(), ..large.clone() };
+        assert_eq!(near.step("import").likely, 5.0 * 1024.0 + 25.0);
+        assert!(!near.step("import").measured, "it is a guess all the same");
+        assert_eq!(
+            near.assumes("import").as_deref(),
+            Some("100.0 GiB at 20 MiB/s as in another migration here, 5 to 40")
+        );
+        assert_eq!(near.step("verify"), large.step("verify"));
         for id in ["stop-apps", "import", "gate"] {
             let e = large.step(id);
             assert!(e.low <= e.likely && e.likely <= e.high, "{id}: {e:?}");

@@ -18,7 +18,7 @@ pub fn page(migration: &str, findings: &[Finding]) -> Page {
     Page {
         document,
         names: findings.iter().filter(|f| f.status != Status::Skipped).map(|f| f.id.to_string()).collect(),
-        text: text(findings),
+        text: render(findings, super::table::columns()),
     }
 }
 
@@ -52,22 +52,27 @@ fn mark(status: Status) -> String {
     paint(style, word(status))
 }
 
-fn text(findings: &[Finding]) -> String {
+/// Columns that a paragraph is broken at on a wider terminal, and where stdout is none.
+const COLUMNS: usize = 100;
+
+/// A line each, then what there is to say of those that do not pass. Remedies keep their lines: they are for the clipboard.
+pub fn render(findings: &[Finding], columns: usize) -> String {
     let mut table = Table::new(&["RESULT", "CHECK", "SEEN"]);
     for finding in findings.iter().filter(|f| f.status != Status::Skipped && !is_told(findings, f)) {
         table.row([mark(finding.status), finding.id.to_string(), one_line(&finding.seen)]);
     }
-    let mut text = table.render(0);
+    let mut text = table.render_in(0, columns);
+    let columns = columns.min(COLUMNS);
     for status in [Status::Warn, Status::Unknown, Status::Fail] {
         for finding in findings.iter().filter(|f| f.status == status && !is_told(findings, f)) {
             let others = findings.iter().filter(|f| is_told(findings, f) && f.seen == finding.seen).map(|f| f.id);
-            text.push_str(&details(finding, &others.collect::<Vec<_>>()));
+            text.push_str(&details(finding, &others.collect::<Vec<_>>(), columns));
         }
     }
     let skipped: Vec<&str> = findings.iter().filter(|f| f.status == Status::Skipped).map(|f| f.id).collect();
     if !skipped.is_empty() {
         text.push_str(&format!("\n{}:\n", mark(Status::Skipped)));
-        text.push_str(&indented(&skipped.join(", ")));
+        text.push_str(&indented(&skipped.join(", "), columns));
     }
     let [fail, unknown, warn, pass, skipped] = ORDER.map(|status| count(findings, status));
     text.push_str(&format!("\n{pass} passed, {warn} warned, {fail} failed, {unknown} unknown, {skipped} skipped\n"));
@@ -80,11 +85,11 @@ fn is_told(findings: &[Finding], finding: &Finding) -> bool {
     finding.status == Status::Unknown && findings.iter().find(same).is_some_and(|first| first.id != finding.id)
 }
 
-fn details(finding: &Finding, others: &[&str]) -> String {
+fn details(finding: &Finding, others: &[&str], columns: usize) -> String {
     let mut text = format!("\n{} {}: {}\n", mark(finding.status), finding.id, finding.seen);
-    text.push_str(&indented(&format!("must hold: {}; {}", finding.title, finding.why)));
+    text.push_str(&indented(&format!("must hold: {}; {}", finding.title, finding.why), columns));
     if !others.is_empty() {
-        text.push_str(&indented(&format!("unknown for the same reason: {}", others.join(", "))));
+        text.push_str(&indented(&format!("unknown for the same reason: {}", others.join(", ")), columns));
     }
     if let Some(fix) = &finding.fix {
         text.push_str(&format!("  check --fix: {fix}\n"));
@@ -95,8 +100,8 @@ fn details(finding: &Finding, others: &[&str]) -> String {
     text
 }
 
-fn indented(text: &str) -> String {
-    wrap(text, 100).iter().map(|row| format!("  {row}\n")).collect()
+fn indented(text: &str, columns: usize) -> String {
+    wrap(text, columns.saturating_sub(2)).iter().map(|row| format!("  {row}\n")).collect()
 }
 
 fn one_line(text: &str) -> String {
@@ -218,7 +223,7 @@ mod tests {
     #[test]
     fn one_reason_is_told_once() {
         let all = [finding("a", Status::Unknown, "no answer"), finding("b", Status::Unknown, "no answer")];
-        let text = text(&all);
+        let text = render(&all, 80);
         assert_eq!(text.matches("a: no answer").count(), 1, "{text}");
         assert!(text.contains("for the same reason: b\n") && text.contains("2 unknown"), "{text}");
     }

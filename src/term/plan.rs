@@ -29,8 +29,15 @@ pub struct There {
 
 pub fn page(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Page {
     let names = plan.all().map(|(_, step)| step.id()).collect();
-    Page { document: document(migration, plan, forecast), names, text: text(migration, plan, forecast) }
+    Page {
+        document: document(migration, plan, forecast),
+        names,
+        text: render(migration, plan, forecast, super::table::columns()),
+    }
 }
+
+/// Columns that a paragraph is broken at on a wider terminal, and where stdout is none.
+const COLUMNS: usize = 100;
 
 /// The word for a hazard, as in the steps' JSON.
 pub fn hazard(hazard: Hazard) -> &'static str {
@@ -98,7 +105,8 @@ fn document(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Value {
     })
 }
 
-fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
+pub fn render(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: usize) -> String {
+    let columns = columns.min(COLUMNS);
     let mut text = format!(
         "{}: {} -> {}, strategy {}, namespace {}\nplan {}\n",
         migration.name,
@@ -118,7 +126,7 @@ fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
                 let line = "  ----- POINT OF NO RETURN: from the next step on there is no way back without loss -----";
                 text.push_str(&format!("{}\n", paint(Style::new().red().bold(), line)));
             }
-            text.push_str(&step_text(number, step, forecast));
+            text.push_str(&step_text(number, step, forecast, columns));
         }
     }
     text.extend(forecast.there.iter().map(There::text));
@@ -131,14 +139,19 @@ fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
     };
     let tight =
         if outage.likely > budget as f64 { "; MORE THAN THE BUDGET: raise guardrails.downtimeBudget" } else { "" };
-    text.push_str(&format!("\noutage: {}, {from}; the budget is {budget} s{tight}\n", range(outage)));
-    text.push_str(&format!(
-        "A failure before the point of no return brings the app back on the source by itself, {budget} s after its stop at the latest.\n"
-    ));
+    let outage = format!("outage: {}, {from}; the budget is {budget} s{tight}", range(outage));
+    let back = format!(
+        "A failure before the point of no return brings the app back on the source by itself, {budget} s after its stop at the latest."
+    );
+    text.push('\n');
+    for paragraph in [outage, back] {
+        text.extend(wrap(&paragraph, columns).iter().map(|line| format!("{line}\n")));
+    }
     text
 }
 
-fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast) -> String {
+fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast, columns: usize) -> String {
+    let columns = columns.saturating_sub(6);
     let words = step.describe();
     let outage = match step.outage() {
         Outage::Same => "",
@@ -160,12 +173,12 @@ fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast) -> String
     };
     let time = paint(Style::new().dim(), &time);
     let mut text = format!("{number:>4}. {}  {}  {time}\n", words.title, paint(style, &mark));
-    for line in wrap(&words.details, 94) {
+    for line in wrap(&words.details, columns) {
         text.push_str(&format!("      {line}\n"));
     }
     if !words.objects.is_empty() {
         let objects = format!("touches {}", words.objects.join(", "));
-        for line in wrap(&objects, 94) {
+        for line in wrap(&objects, columns) {
             text.push_str(&format!("      {}\n", paint(Style::new().dim(), &line)));
         }
     }
