@@ -72,6 +72,10 @@ fn run(command: &mut Command) -> String {
 fn the_manifest_keeps_krews_rules() {
     let plugin = validate(&Path::new(ROOT).join("krew/pgmigrate.yaml"));
     assert_eq!(plugin["spec"]["platforms"].as_array().map(Vec::len), Some(4));
+    let text = std::fs::read_to_string(Path::new(ROOT).join("krew/pgmigrate.yaml")).expect("the manifest");
+    let links = text.split_whitespace().filter(|word| word.starts_with("https://"));
+    let elsewhere: Vec<&str> = links.filter(|link| !link.starts_with(env!("CARGO_PKG_REPOSITORY"))).collect();
+    assert!(elsewhere.is_empty(), "tools/release --links: {elsewhere:?}");
 }
 
 #[test]
@@ -86,7 +90,9 @@ fn the_archive_is_installed_as_krew_would_and_runs() {
     let plugin = validate(&release.join("pgmigrate.yaml"));
     let platforms = plugin["spec"]["platforms"].as_array().expect("platforms");
     assert_eq!(platforms.len(), 1, "only what was built is in it");
-    assert!(text(&platforms[0], "/uri").ends_with(archive.file_name().and_then(|n| n.to_str()).expect("a name")));
+    let name = archive.file_name().and_then(|n| n.to_str()).expect("a name");
+    let link = format!("{}/releases/download/v{}/{name}", env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(text(&platforms[0], "/uri"), link);
     run(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&release));
     let sums = std::fs::read_to_string(release.join("SHA256SUMS")).expect("sums");
     assert!(sums.starts_with(text(&platforms[0], "/sha256")));

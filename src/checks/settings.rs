@@ -73,7 +73,7 @@ fn operator(looks: &Looks) -> Judged<'_> {
         Err(error) => return Err(error),
     };
     let (impossible, trouble) = judge_settings(configuration, looks);
-    let remedy = format!("{} of {}", "change it for as long as the migration takes", configuration.object);
+    let remedy = format!("change it in {} for as long as the migration takes", configuration.object);
     Ok(match (impossible.as_slice(), trouble.as_slice()) {
         ([], []) => pass(configuration.object.clone()),
         ([], trouble) => warn(trouble.join("; "), remedy),
