@@ -11,6 +11,7 @@ use crate::{
     },
     step::World,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,7 +31,7 @@ const CONTAINER: &str = "image";
 /// With the pull of an image that the node has never had.
 const LIMIT: Duration = Duration::from_secs(180);
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Contents {
     pub image: String,
     pub major: u32,

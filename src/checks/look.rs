@@ -22,6 +22,7 @@ use crate::{
     spec::{ConnectionObject, Migration},
     step::World,
 };
+use serde::Serialize;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +64,7 @@ pub struct Looks {
 }
 
 /// What was asked over SQL.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Asked {
     /// Over the network; else through a psql in the pod.
     pub over_tls: bool,

@@ -23,6 +23,7 @@ mod script;
 mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 mod versions;
 
 pub use contents::ask;
