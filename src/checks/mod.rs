@@ -26,6 +26,7 @@ mod tests;
 mod versions;
 
 pub use contents::ask;
+pub use image::{glibc, of as target_image};
 pub use look::{Looks, gather};
 pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 
