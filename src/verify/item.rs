@@ -130,18 +130,19 @@ impl Report {
 
     /// `12 tables and the catalogue are equal` or how many things are not, for one line.
     pub fn summary(&self) -> String {
-        let tables = self.items.iter().filter(|i| i.is_table()).count();
         let accepted: Vec<&str> = self.accepted().map(|i| i.name.as_str()).collect();
+        let tables = self.items.iter().filter(|i| i.is_table()).count() - accepted.len();
+        let has = |kind: &str| self.items.iter().any(|item| item.kind == kind);
+        let equal = || match (has("window"), has("rows")) {
+            (true, _) => "not compared: what the cutover proved holds".to_owned(),
+            (_, true) => format!("{tables} tables have as many rows on both ends"),
+            _ => format!("{tables} tables and the catalogue are equal"),
+        };
         match (self.overall, self.items.len()) {
-            (Verdict::Pass, _) if accepted.is_empty() => {
-                format!("{}: {tables} tables and the catalogue are equal", self.database)
+            (Verdict::Pass, _) if accepted.is_empty() => format!("{}: {}", self.database, equal()),
+            (Verdict::Pass, _) => {
+                format!("{}: {}; accepted unproved: {}", self.database, equal(), accepted.join(", "))
             }
-            (Verdict::Pass, _) => format!(
-                "{}: {} tables and the catalogue are equal; accepted unproved: {}",
-                self.database,
-                tables - accepted.len(),
-                accepted.join(", ")
-            ),
             (verdict, 0) => format!("{}: {verdict}: nothing was compared", self.database),
             (verdict, all) => {
                 let count = |bad| (self.problems().filter(|item| item.verdict == bad).count(), bad);

@@ -62,5 +62,10 @@ mod tests {
         assert_eq!(kept["equal"].as_array().map(Vec::len), Some(TABLES - 1));
         assert_eq!(kept["equalBefore"][0]["position"]["sourceLsn"], "0/1");
         assert_eq!(kept["equalUnnamed"], 2);
+        let says =
+            |kind| Report::of_one(Item::new("app", kind, "x", Verdict::Pass, Code::Equal)).record()["summary"].clone();
+        assert_eq!(says("window"), "app: not compared: what the cutover proved holds");
+        assert_eq!(says("rows"), "app: 1 tables have as many rows on both ends");
+        assert_eq!(says("data"), "app: 1 tables and the catalogue are equal");
     }
 }
