@@ -4,7 +4,7 @@
 //! to write.
 
 use super::{
-    ends, keepers,
+    bootstrap, ends, keepers,
     replica::{control, fence_source, streaming},
 };
 use crate::{
@@ -69,6 +69,7 @@ impl Step for Gate {
         source.run("CHECKPOINT").await.context("checkpoint the source")?;
         let mut note = "nothing in the way".to_string();
         if world.migration.strategy == Strategy::Replica {
+            alone(world).await?;
             note = streaming::close_behind(world, &mut source).await?;
             let mut target = ends::target(world).await?;
             let pending: i64 = target.value("SELECT count(*) AS n FROM pg_settings WHERE pending_restart", &[]).await?;
@@ -83,6 +84,33 @@ impl Step for Gate {
         }
         ends::keep_source(world, source).await;
         Ok(json!({ "note": note }))
+    }
+}
+
+/// With a standby the operator's restart after the promotion comes 21 s later, the standby's before it
+/// (observed-physical.md 4.2); and while one joins, which it can only then, the operator does nothing else: all that with
+/// the apps down.
+async fn alone(world: &World) -> Result<()> {
+    let (cluster, namespace) = (ends::cluster(world).await?, world.kube.namespace());
+    let (name, instances) = (&world.migration.target.cluster, &cluster["spec"]["instances"]);
+    if instances != 1 {
+        let remedy = r#"--type merge -p '{"spec":{"instances":1}}'"#;
+        let why = format!("cluster {name} has {instances} instances: the window would be longer by their restarts");
+        return Err(refuse(why).hint(format!(
+            "kubectl patch cluster.postgresql.cnpg.io -n {namespace} {name} {remedy}; it gets them after the window \
+             (spec.target.cnpg.instances)"
+        )));
+    }
+    let joins = bootstrap::pods(world, name, "join").await?;
+    match joins.iter().find(|pod| pod["status"]["phase"] == "Pending" || pod["status"]["phase"] == "Running") {
+        None => Ok(()),
+        Some(pod) => {
+            let job = pod["metadata"]["labels"]["job-name"].as_str().unwrap_or_default();
+            Err(refuse(format!(
+                "job {job} still makes a standby of cluster {name}: the operator would wait for it first"
+            ))
+            .hint(format!("kubectl delete job -n {namespace} {job}")))
+        }
     }
 }
 
