@@ -4,16 +4,17 @@
 //! to write.
 
 use super::{
-    bootstrap, ends, keepers,
+    ends, keepers,
     replica::{control, fence_source, streaming},
 };
 use crate::{
     error::{Context, Error, Kind, Result},
     facts::{cnpg, server},
+    kube::kind::PVC,
     spec::Strategy,
     step::*,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub struct Gate;
@@ -88,8 +89,8 @@ impl Step for Gate {
 }
 
 /// With a standby the operator's restart after the promotion comes 21 s later, the standby's before it
-/// (observed-physical.md 4.2); and while one joins, which it can only then, the operator does nothing else: all that with
-/// the apps down.
+/// (observed-physical.md 4.2). One that is still to join can't before the promotion; the operator waits for it, and with its
+/// volume alone for ever (seen: 300 s), with the apps down.
 async fn alone(world: &World) -> Result<()> {
     let (cluster, namespace) = (ends::cluster(world).await?, world.kube.namespace());
     let (name, instances) = (&world.migration.target.cluster, &cluster["spec"]["instances"]);
@@ -101,16 +102,14 @@ async fn alone(world: &World) -> Result<()> {
              (spec.target.cnpg.instances)"
         )));
     }
-    let joins = bootstrap::pods(world, name, "join").await?;
-    match joins.iter().find(|pod| pod["status"]["phase"] == "Pending" || pod["status"]["phase"] == "Running") {
+    let volumes = world.kube.list(&PVC, &format!("cnpg.io/cluster={name}")).await?;
+    let instance = |volume: &Value| volume["metadata"]["labels"]["cnpg.io/instanceName"].as_str().map(String::from);
+    match volumes.iter().filter_map(instance).find(|instance| *instance != format!("{name}-1")) {
         None => Ok(()),
-        Some(pod) => {
-            let job = pod["metadata"]["labels"]["job-name"].as_str().unwrap_or_default();
-            Err(refuse(format!(
-                "job {job} still makes a standby of cluster {name}: the operator would wait for it first"
-            ))
-            .hint(format!("kubectl delete job -n {namespace} {job}")))
-        }
+        Some(other) => Err(refuse(format!(
+            "cluster {name} still has a volume of {other}: the operator would not restart the primary before that standby runs"
+        ))
+        .hint(format!("kubectl delete -n {namespace} --ignore-not-found job/{other}-join pvc/{other}"))),
     }
 }
 
