@@ -123,7 +123,7 @@ async fn the_zalando_operator_restarts_behind_the_fence() {
     let login = format!("mastodon.{SOURCE}.credentials.postgresql.acid.zalan.do");
     let password = bench.password(&login, "password");
     assert_eq!(bench.client(SOURCE, "mastodon", &password, "SELECT 1").as_deref(), Ok("1"));
-    disturbed(&bench, "hba-fence", async |bench| {
+    disturbed(&bench, "fence-source", async |bench| {
         edited(bench);
         let label = "name=postgres-operator";
         let namespace = ["get", "pods", "-A", "-l", label, "-o", "jsonpath={.items[0].metadata.namespace}"];
