@@ -152,7 +152,9 @@ async fn each(pair: &Pair) {
         assert_eq!(digest(&other), digest(&report), "by {number} sessions");
     }
     the_constant_of_null_is_not_null(pair).await;
-    for (change, back, name, rows) in CHANGES {
+    // Infinite numbers came with 14.
+    let known = |change: &str| pair.target.0.install.major >= 14 || !change.contains("'Infinity'");
+    for (change, back, name, rows) in CHANGES.into_iter().filter(|(change, ..)| known(change)) {
         pair.target.sql("postgres", change).await;
         let report = pair.compare("postgres", DATA).await;
         let item = found(&report, name);
