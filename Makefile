@@ -38,7 +38,7 @@ lint:
 # On the cluster that a context of $KUBECONFIG leads to; ONLY=name: the scenarios whose names hold it.
 e2e: build
 	@test -n "$$PGMIGRATE_E2E_CONTEXT" || { echo 'make e2e needs PGMIGRATE_E2E_CONTEXT: a context of a cluster with both operators'; exit 2; }
-	$(CARGO) test --locked --test e2e -- --nocapture --test-threads=1 $(ONLY)
+	@CARGO='$(CARGO)' tools/e2e '$(ONLY)'
 
 bench: postgres
 	$(CARGO) build --locked --release

@@ -78,7 +78,7 @@ fn locale(name: &str) -> String {
 /// Asks; what went wrong makes the checks that need it unknown.
 pub async fn ask(world: &World, looks: &Looks) -> Result<Contents> {
     let image = match &looks.facts {
-        Ok(facts) => image::of(looks, facts),
+        Ok(facts) => image::of(&looks.migration, facts),
         Err(error) => return Err(Error::failed(format!("which image it will be is not known: {}", error.chain()))),
     };
     if image.is_empty() {

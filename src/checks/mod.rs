@@ -29,6 +29,7 @@ mod told;
 mod versions;
 
 pub use contents::ask;
+pub use image::{glibc, of as target_image};
 pub use look::{Looks, gather};
 pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 

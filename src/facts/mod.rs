@@ -3,6 +3,7 @@
 pub mod apps;
 pub mod carried;
 pub mod cnpg;
+pub mod collated;
 pub mod ground;
 pub mod history;
 pub mod member;

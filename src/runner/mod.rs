@@ -5,10 +5,12 @@ mod decide;
 mod fix;
 mod open;
 mod patience;
+mod record;
 mod told;
 
 pub use fix::for_fixes;
 pub use open::open;
+pub use record::record;
 pub use told::{Why, tells};
 
 use crate::{
@@ -227,7 +229,8 @@ impl Runner {
         let (name, title) = (self.world.migration.name.clone(), step.describe().title);
         self.world.events.send(Event::StepFailed { id: step.id(), title: title.clone(), error: error.chain() });
         self.unwritten.push(What::Failed { step: step.id(), error: error.chain() });
-        // The lost lock and the unreachable API refuse this too: the restore below says so in its own words.
+        // Who goes back holds the lock, too: an API server that is away for a moment must not leave the app down.
+        let held = self.hold_lock(Instant::now() + patience::PATIENCE).await;
         let written = self.flush_once().await;
         let kind = error.kind;
         // The remedy of the cause comes first, then the command that goes on.
@@ -240,7 +243,8 @@ impl Runner {
             }),
             cause: Some(Box::new(cause)),
         };
-        if kind == Kind::Locked || matches!(&written, Err(e) if e.kind == Kind::Locked) {
+        if kind == Kind::Locked || [&held, &written].iter().any(|done| matches!(done, Err(e) if e.kind == Kind::Locked))
+        {
             return failed(Kind::Locked, error, format!("kubectl pgmigrate status {name}"));
         }
         if phase != Phase::Cutover {
@@ -252,7 +256,11 @@ impl Runner {
             return failed(kind, error, format!("kubectl pgmigrate resume {name}"));
         }
         let reason = format!("{title}: {}", error.chain());
-        match self.restore(Why::Failed(&reason), &reason).await {
+        let back = match held {
+            Ok(()) => self.restore(Why::Failed(&reason), &reason).await,
+            Err(away) => Err(away),
+        };
+        match back {
             Ok(()) => {
                 let kind = if matches!(kind, Kind::Interrupted | Kind::Check) { kind } else { Kind::Failed };
                 let next = "the app is back on the source; when the cause is gone: kubectl pgmigrate cutover";

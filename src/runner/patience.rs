@@ -1,7 +1,8 @@
 //! What the runner waits for between steps and when the API server is away.
 //!
-//! Past the point of no return the app is down until the run has come to its end. So an API server or an operator's webhook
-//! that is away is waited for: by the steps, idempotent as they are, by the journal, and by the lock.
+//! The lock is waited for at any time: with it goes the right to finish, and to go back. Past the point of no return the app
+//! is down until the run has come to its end, so there an API server or an operator's webhook that is away is waited for by
+//! the steps, idempotent as they are, and by the journal, too.
 
 use super::Runner;
 use crate::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 /// How long they may be away; a killed operator is back in about 10 s, a rolled API server in a minute.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Runner {
@@ -61,7 +62,7 @@ impl Runner {
 
     /// While the API server is away the lock is lost, too. It is ours again if nobody else has had it meanwhile: only who
     /// reaches the API server can have taken it.
-    async fn hold_lock(&mut self, end: Instant) -> Result<()> {
+    pub(super) async fn hold_lock(&mut self, end: Instant) -> Result<()> {
         while self.lock.lost.is_cancelled() {
             match self.lock.regain().await {
                 Ok(()) => self.world.events.detail("the lock is held again"),
@@ -72,16 +73,11 @@ impl Runner {
         Ok(())
     }
 
-    /// Before every step: still allowed to go on? The budget binds only while there is a way back.
+    /// Before every step: still allowed to go on? Ctrl-C and the budget bind only while there is a way back.
     pub(super) async fn safe_point(&mut self) -> Result<()> {
+        self.hold_lock(Instant::now() + PATIENCE).await?;
         if self.past_one_way.load(Ordering::SeqCst) {
-            return self.hold_lock(Instant::now() + PATIENCE).await;
-        }
-        if self.lock.lost.is_cancelled() {
-            return Err(Error::new(
-                Kind::Locked,
-                "the lock was lost: another runner took it, or it could not be renewed in time",
-            ));
+            return Ok(());
         }
         if self.stop.is_cancelled() {
             return Err(Error::new(Kind::Interrupted, "interrupted"));

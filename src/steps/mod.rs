@@ -1,5 +1,6 @@
 //! The closed list of steps, one file each.
 
+mod bootstrap;
 pub mod detach_operator;
 pub mod dump;
 mod ends;

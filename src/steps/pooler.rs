@@ -15,7 +15,7 @@ use crate::{
     step::*,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub struct CreatePooler {
     pub manifest: Value,
@@ -105,6 +105,7 @@ pub struct ProvePooler {
 
 /// PgBouncer remembers a refused login to the server for so long (server_login_retry).
 const LOGIN_RETRY: Duration = Duration::from_secs(15);
+const IN_THE_WAY: &str = "cannot drop extension";
 
 #[async_trait::async_trait]
 impl Step for ProvePooler {
@@ -134,7 +135,12 @@ impl Step for ProvePooler {
         // First the role: a login before it is there would be refused, and remembered.
         let mut db = ends::target(world).await?;
         let role = "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'cnpg_pooler_pgbouncer') AS there";
+        let mut look = Instant::now() + LOGIN_RETRY;
         while !db.value::<bool>(role, &[]).await? {
+            if Instant::now() >= look {
+                in_the_way(world).await?;
+                look += LOGIN_RETRY;
+            }
             world.events.detail("waiting for the operator to make the pooler's role cnpg_pooler_pgbouncer");
             world.sleep(Duration::from_millis(100)).await?;
         }
@@ -154,9 +160,25 @@ impl Step for ProvePooler {
     }
 }
 
+/// The instance manager drops the extensions that CNPG manages and no parameter asks for; as long as it can't, it makes no
+/// role for a pooler, and only its log says so (observed-physical.md 4.3). Err: it does.
+async fn in_the_way(world: &World) -> Result<()> {
+    let pod = ends::target_pod(world).await?;
+    let log = world.kube.logs(&pod, "postgres", Some(600)).await?;
+    let why = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let why = why.filter_map(|line| line["error"].as_str().map(String::from)).find(|error| error.contains(IN_THE_WAY));
+    let Some(why) = why else { return Ok(()) };
+    let (cluster, namespace) = (&world.migration.target.cluster, world.kube.namespace());
+    let error = Error::failed("the operator has not made the pooler's role cnpg_pooler_pgbouncer").cause(why);
+    Err(error.hint(format!(
+        "drop what depends on it, or give the Cluster a parameter of that extension again; then \
+         kubectl annotate cluster.postgresql.cnpg.io -n {namespace} {cluster} --overwrite cnpg.io/reloadedAt=$(date +%s)"
+    )))
+}
+
 impl ProvePooler {
     async fn patiently(&self, world: &World, pod: &str) -> Result<()> {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         loop {
             match self.login.log_in(world, pod).await {
                 Err(error) if began.elapsed() > LOGIN_RETRY * 2 => return Err(error),

@@ -59,7 +59,11 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     let mut cutover: Vec<Arc<dyn Step>> = vec![Arc::new(Gate)];
     cutover.extend(script("before_cutover", Hazard::Disruptive)?);
     cutover.push(Arc::new(DetachOperator { source: migration.source.clone() }));
-    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: migration.guardrails.stop_apps }));
+    cutover.push(Arc::new(StopApps {
+        apps: apps.clone(),
+        limit: migration.guardrails.stop_apps,
+        strategy: migration.strategy,
+    }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.extend(before_switch(migration, facts));
     let login =

@@ -61,7 +61,7 @@ pub fn plan(migration: &Migration, facts: &Facts) -> Result<Plan> {
     cutover.extend(script("before_cutover", Hazard::Disruptive)?);
     cutover.push(Arc::new(DetachOperator { source: source.clone() }));
     cutover.push(Arc::new(PausePatroni { source: source.clone() }));
-    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps }));
+    cutover.push(Arc::new(StopApps { apps: apps.clone(), limit: guard.stop_apps, strategy: migration.strategy }));
     cutover.extend(script("stop_apps", Hazard::Disruptive)?);
     cutover.push(Arc::new(fence_source::FenceSource { source: source.clone() }));
     cutover.push(Arc::new(prove_caught_up::ProveCaughtUp { limit: guard.catch_up }));

@@ -169,7 +169,7 @@ fn plan_narrow_and_wide() {
     };
     let wanted = json!({"kind": "Cluster", "metadata": {"name": "shop-cnpg"}, "spec": {"instances": 1}});
     let there = vec![There { wanted, now: Ok(None) }];
-    let forecast = Forecast { basis, there, all: false };
+    let forecast = Forecast { basis, there, reindex: Vec::new(), all: false };
     // The digest is of what is sent, and changes with it.
     let render = |columns| plan::render(&migration, &plan, &forecast, columns).replace(&plan.digest(), "DIGEST");
     narrow_and_wide("plan", "\u{1b}[31m\u{1b}[1m  ----- POINT OF NO RETURN", render);

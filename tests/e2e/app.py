@@ -1,7 +1,7 @@
 """Writes a row every 10 ms through one connection, keeps a book of what was sent and acknowledged, reconnects by itself.
 
 GET on port 8000 answers 200 while there is a connection, for the readiness probe (an exec each second would cost a core)."""
-import http.server, os, signal, sys, threading, time, uuid
+import http.server, json, os, signal, ssl, sys, threading, time, urllib.request, uuid
 
 try:
     import psycopg2 as driver
@@ -48,13 +48,24 @@ def work(connection):
         time.sleep(0.01 if writes else 0.5)
 
 
+def host():
+    """As it was at the start, or with FOLLOW (a namespace) as the ConfigMap has it now."""
+    if "FOLLOW" not in os.environ:
+        return os.environ["DB_HOST"]
+    account = "/var/run/secrets/kubernetes.io/serviceaccount"
+    config = f"https://kubernetes.default.svc/api/v1/namespaces/{os.environ['FOLLOW']}/configmaps/mastodon-database"
+    request = urllib.request.Request(config, headers={"Authorization": "Bearer " + open(f"{account}/token").read()})
+    trusted = ssl.create_default_context(cafile=f"{account}/ca.crt")
+    return json.load(urllib.request.urlopen(request, context=trusted, timeout=2))["data"]["DB_HOST"]
+
+
 while not stop:
     try:
         work(driver.connect(
-            host=os.environ["DB_HOST"], port=os.environ["DB_PORT"], user=os.environ["DB_USER"],
+            host=host(), port=os.environ["DB_PORT"], user=os.environ["DB_USER"],
             password=os.environ["DB_PASS"], dbname="mastodon", sslmode="require", connect_timeout=2,
             application_name="lab-app"))
-    except driver.Error as error:
+    except (driver.Error, OSError) as error:
         print(error, file=sys.stderr, flush=True)
         ready.clear()
         time.sleep(0.05)

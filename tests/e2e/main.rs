@@ -10,4 +10,5 @@ mod miniflux;
 mod replica;
 mod rights;
 mod size;
+mod target;
 mod traps;

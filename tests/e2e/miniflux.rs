@@ -40,7 +40,7 @@ async fn whole(strategy: &str) {
     );
     let _ = bench.run("finalize miniflux --accept-one-way miniflux").await.code(0);
     let end = app.used(after.last).await;
-    bench.line("passed", &format!("lost {}, duplicated {}", end.lost.len(), end.twice));
+    bench.passed(end.lost.len(), end.twice as usize);
 }
 
 struct Miniflux(Bench);

@@ -72,7 +72,7 @@ impl Bench {
             scenario: std::thread::current().name().unwrap_or("scenario").to_owned(),
             began: Instant::now(),
             marked: Mutex::new(0),
-            outage: Mutex::default(),
+            outage: Mutex::new("-".into()),
             _turn: turn,
         };
         bench.kubectl(&["create", "namespace", &bench.namespace], "").expect("a namespace");
@@ -151,6 +151,12 @@ impl Bench {
         answer(&mut self.command(words), input)
     }
 
+    /// A kubectl that goes on until it is dropped.
+    pub fn watch(&self, words: &[&str]) -> tokio::process::Child {
+        let mut command = tokio::process::Command::from(self.command(words));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("kubectl")
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command.arg("--kubeconfig").arg(self.kubeconfig()).args(["-n", &self.namespace]).args(words);
@@ -199,6 +205,31 @@ impl Bench {
         let found = all["items"].as_array().into_iter().flatten().filter(ours);
         let kind = |object: &Value| object["kind"].as_str().unwrap_or_default().to_lowercase();
         found.map(|object| format!("{}s/{}", kind(object), object["metadata"]["name"])).collect()
+    }
+
+    /// As an app of the cluster: over the network, with a password.
+    pub fn client(&self, host: &str, user: &str, password: &str, sql: &str) -> Result<String, String> {
+        let password = format!("PGPASSWORD={password}");
+        let to = format!("host={host} user={user} dbname=mastodon sslmode=require connect_timeout=5");
+        let words = ["exec", "deploy/mastodon-book", "--", "env", &password, "psql", &to, "-XAtqc", sql];
+        self.kubectl(&words, "").map(|said| said.trim().to_owned())
+    }
+
+    /// A merge patch of an object of the namespace.
+    pub fn patch(&self, resource: &str, name: &str, patch: Value) {
+        self.kubectl(&["patch", resource, name, "--type", "merge", "-p", &patch.to_string()], "").expect("patched");
+    }
+
+    /// Takes CloudNativePG's operator away until what this returns is dropped.
+    pub fn without_operator(&self) -> Away<'_> {
+        let found = self.kubectl(&["get", "deployments", "-A", "-l", OPERATOR, "-o", "json"], "").expect("an answer");
+        let found: Value = serde_json::from_str(&found).expect("JSON");
+        let text = |key: &str| found["items"][0]["metadata"][key].as_str().expect("the operator").to_owned();
+        let away = Away { bench: self, namespace: text("namespace"), name: text("name") };
+        away.scale("0");
+        let gone = ["delete", "pods", "-n", &away.namespace, "-l", OPERATOR, "--force", "--grace-period=0"];
+        self.kubectl(&gone, "").expect("deleted");
+        away
     }
 
     /// The writers' books: lines `<nanoseconds> sent|acked <token>`, on a volume that all of them share.
@@ -270,23 +301,59 @@ impl Bench {
     /// Prints the scenario's line; the namespace goes when the bench does.
     pub async fn end(self) {
         let (lost, twice) = self.audit().await;
-        self.line("passed", &format!("lost {}, duplicated {}", lost.len(), twice.len()));
         assert!(lost.is_empty() && twice.is_empty());
+        self.passed(lost.len(), twice.len());
     }
 
-    pub fn line(&self, result: &str, rest: &str) {
+    pub fn passed(&self, lost: usize, twice: usize) {
+        self.line("passed", &lost.to_string(), &twice.to_string());
+    }
+
+    /// A row of the table of `tools/e2e`.
+    fn line(&self, result: &str, lost: &str, twice: &str) {
         let outage = self.outage.lock().expect("outage").clone();
-        let took = self.began.elapsed().as_secs();
-        eprintln!("{:<60} {result:<7} {took:>4} s  gap {outage:<8} {rest}", self.scenario);
+        let took = format!("{} s", self.began.elapsed().as_secs());
+        eprintln!("{:<60} {result:<7} {took:>7} {outage:>8} {lost:>6} {twice:>10}", self.scenario);
     }
 }
+
+/// The operator at no replicas; at one again when dropped, after a failure too.
+pub struct Away<'a> {
+    bench: &'a Bench,
+    namespace: String,
+    name: String,
+}
+
+impl Away<'_> {
+    fn scale(&self, replicas: &str) {
+        let replicas = format!("--replicas={replicas}");
+        let scaled = self.bench.kubectl(&["scale", "-n", &self.namespace, "deployment", &self.name, &replicas], "");
+        scaled.expect("scaled");
+    }
+
+    pub fn back(self) {
+        let (bench, namespace, deployment) = (self.bench, self.namespace.clone(), format!("deployment/{}", self.name));
+        drop(self);
+        bench.kubectl(&["rollout", "status", "-n", &namespace, &deployment, "--timeout=300s"], "").expect("it is back");
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        self.scale("1");
+    }
+}
+
+const OPERATOR: &str = "app.kubernetes.io/name=cloudnative-pg";
 
 impl Drop for Bench {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.line("FAILED", "");
+            self.line("FAILED", "-", "-");
         }
         let _ = self.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"], "");
+        let ours = format!("pgmigrate-e2e={}", self.namespace);
+        let _ = self.kubectl(&["delete", "persistentvolumes,storageclasses", "-l", &ours, "--wait=false"], "");
     }
 }
 

@@ -28,6 +28,50 @@ async fn the_standby_password_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_full_during_the_copy() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let faults = &bench.lab.faults;
+    if let Err(error) = faults.small_disk(NAMESPACE, TARGET_POD, 512) {
+        // Only root may mount one.
+        return eprintln!("not tried: {}", error.chain());
+    }
+    faults.fill_disk(NAMESPACE, TARGET_POD).expect("filled");
+    let full = bench.run("prepare mastodon").await.code(4).says("No space left on device");
+    let _ = full.says("kubectl pgmigrate rollback mastodon --remove-target");
+    bench.on_source().await;
+    let _ = bench.run("rollback mastodon --remove-target").await.code(0);
+    assert_eq!(bench.leftovers(), Vec::<String>::new());
+    // With room the same migration is prepared.
+    let _ = bench.prepare().await;
+    bench.on_source().await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fence_is_lifted_before_the_copy_can_boot() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let runner = bench.spawn("prepare mastodon");
+    bench.begun("make-bootable").await;
+    runner.signal(libc::SIGKILL);
+    assert_eq!(runner.wait().await.code, None, "killed");
+    let died = || bench.object("pods", TARGET_POD)["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
+    let end = Instant::now() + Duration::from_secs(60);
+    bench.change("clusters.postgresql.cnpg.io", TARGET, |cluster| {
+        cluster["metadata"]["annotations"]["cnpg.io/fencedInstances"] = serde_json::Value::Null;
+    });
+    while !died() {
+        // The copy waits for a spread checkpoint, which the runner would hurry.
+        bench.at_source("CHECKPOINT").await;
+        assert!(Instant::now() < end, "it boots as it is");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let _ = bench.run("prepare mastodon").await.code(0).says("fenced again");
+    let _ = bench.cutover().await.code(0);
+    bench.on_target().await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_disk_is_full_during_the_import() {
     let Some(bench) = Bench::up(Setting::dump()).await else { return };
     let faults = &bench.lab.faults;

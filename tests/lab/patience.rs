@@ -1,5 +1,5 @@
 //! Things that last: a shutdown that hangs, an API server that is away when the app is down.
-use super::support::{Bench, NAMESPACE, SOURCE_POD, Setting};
+use super::support::{Bench, NAMESPACE, Run, SOURCE_POD, Setting};
 use pgmigrate::lab::{
     api::request::RequestInfo,
     faults::{ALWAYS, Moment, on},
@@ -104,31 +104,49 @@ async fn a_shutdown_that_outlives_its_runner_ends_before_the_way_back_starts_the
     bench.end().await;
 }
 
+/// A cutover whose API server is away, for longer than the lock is believed, from the journal's word on that this step is
+/// done. That write is made, as it happens; its answer is lost.
+async fn away_after(bench: &Bench, step: &str) -> Run {
+    let away = Arc::new(AtomicBool::new(false));
+    let (journal, begins) = (on("update", "configmaps", "pgmigrate-mastodon"), away.clone());
+    let entry = format!(r#""entry":"done","step":"{step}""#);
+    let written = move |request: &RequestInfo| {
+        let text = request.body.as_ref().and_then(|body| body["data"]["entries"].as_str()).unwrap_or_default();
+        let done = text.lines().any(|line| line.contains(&entry));
+        journal(request) && done && !begins.swap(true, Ordering::SeqCst)
+    };
+    bench.lab.faults.lose(Moment::After, Box::new(written), 1);
+    let gone = away.clone();
+    let fired = bench.lab.faults.lose(Moment::Before, Box::new(move |_| gone.load(Ordering::SeqCst)), ALWAYS);
+    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
+    until("the step is in the journal as done", || away.load(Ordering::SeqCst)).await;
+    // The lock is believed for 10 s, and the journal's own retries end before.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(fired.load(Ordering::SeqCst) > 5 && !cutover.ended(), "it goes on trying");
+    bench.lab.faults.clear();
+    cutover.wait().await
+}
+
 /// The journal cannot be written, the lock cannot be renewed, and only this run can bring the app up.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_past_the_point_of_no_return_is_waited_for() {
     let Some(bench) = Bench::up(Setting::default()).await else { return };
     let _ = bench.prepare().await;
-    let away = Arc::new(AtomicBool::new(false));
-    let (journal, begins) = (on("update", "configmaps", "pgmigrate-mastodon"), away.clone());
-    // From the write that says that the promotion is done. It is made, as it happens; the answer is lost.
-    let promoted = move |request: &RequestInfo| {
-        let text = request.body.as_ref().and_then(|body| body["data"]["entries"].as_str()).unwrap_or_default();
-        let done = text.lines().any(|line| line.contains(r#""entry":"done","step":"promote""#));
-        journal(request) && done && !begins.swap(true, Ordering::SeqCst)
-    };
-    bench.lab.faults.lose(Moment::After, Box::new(promoted), 1);
-    let gone = away.clone();
-    let fired = bench.lab.faults.lose(Moment::Before, Box::new(move |_| gone.load(Ordering::SeqCst)), ALWAYS);
-    let cutover = bench.spawn("cutover mastodon --accept-one-way mastodon");
-    until("the promotion is in the journal", || away.load(Ordering::SeqCst)).await;
-    // The lock is believed for 10 s, and the journal's own retries end before.
-    tokio::time::sleep(Duration::from_secs(12)).await;
-    assert!(fired.load(Ordering::SeqCst) > 5 && !cutover.ended(), "it goes on trying");
-    bench.lab.faults.clear();
-    let _ = cutover.wait().await.code(0).says("outage");
+    let _ = away_after(&bench, "promote").await.code(0).says("outage");
     let entries = bench.journal();
     assert_eq!(entries.matches(r#""entry":"done","step":"promote""#).count(), 1, "{entries}");
+    bench.on_target().await;
+    bench.end().await;
+}
+
+/// Before that, the way back is waited for: the lock is held again first, and the app is up when the runner ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_in_the_window_leaves_no_app_down() {
+    let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let _ = bench.prepare().await;
+    let _ = away_after(&bench, "fence-source").await.code(1).says("the app is back on the source");
+    bench.on_source().await;
+    let _ = bench.cutover().await.code(0);
     bench.on_target().await;
     bench.end().await;
 }

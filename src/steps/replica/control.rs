@@ -20,9 +20,8 @@ const READ: &str = r#""$bin/pg_controldata" "$PGDATA""#;
 const STOPPING: &str =
     r#"if run "$bin/pg_ctl -D '$PGDATA' status" >/dev/null; then sed -n 8p "$PGDATA/postmaster.pid"; fi"#;
 /// A server that is stopped already is left as it is.
-const STOP: &str = r#"if run "$bin/pg_ctl -D '$PGDATA' status" >/dev/null; then
-  run "$bin/pg_ctl -D '$PGDATA' stop -m fast -w -t 90" >&2 || exit 1
-fi
+const STOP: &str = r#"run "if $bin/pg_ctl -D '$PGDATA' status >/dev/null; then
+  $bin/pg_ctl -D '$PGDATA' stop -m fast -w -t 90 >&2; fi" || exit 1
 "#;
 
 pub async fn read(world: &World, pod: &str) -> Result<ControlData> {

@@ -6,7 +6,7 @@
 
 use super::{control, streaming};
 use crate::{
-    error::{Context, Error, Result},
+    error::{Error, Result},
     facts::zalando::{self, Source},
     kube::{Probe, kind::ENDPOINTS},
     patroni,
@@ -53,9 +53,7 @@ impl Step for FenceSource {
     fn describe(&self) -> Description {
         Description {
             title: "stop the source PostgreSQL cleanly".into(),
-            details:
-                "CHECKPOINT, then a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart"
-                    .into(),
+            details: "a fast shutdown; the fence that lets no write in. Undone by Patroni's POST /restart".into(),
             objects: vec![format!("the leader's pod of {}", self.source)],
         }
     }
@@ -63,9 +61,8 @@ impl Step for FenceSource {
         Hazard::Disruptive
     }
     fn sends(&self) -> Vec<Sent> {
-        let sql = Sent::Sql { at: "source".into(), text: "CHECKPOINT".into() };
         let at = format!("the leader's pod of {}", self.source);
-        vec![sql, Sent::Call { at, call: "pg_ctl stop -m fast".into(), body: Value::Null }]
+        vec![Sent::Call { at, call: "pg_ctl stop -m fast".into(), body: Value::Null }]
     }
     fn deadline(&self) -> Duration {
         Duration::from_secs(120)
@@ -87,10 +84,8 @@ impl Step for FenceSource {
     }
     async fn apply(&self, world: &World, receipt: &Receipt) -> Result<Evidence> {
         let pod = receipt["pod"].as_str().unwrap_or_default();
-        // Most of what a shutdown checkpoint would write is written here, while a failure still costs nothing.
         if let Ok(mut db) = ends::source(world).await {
             streaming::close_behind(world, &mut db).await?;
-            db.run("CHECKPOINT").await.context("checkpoint the source")?;
         }
         world.sessions.close("source").await;
         let control = control::stop(world, pod).await?;

@@ -3,6 +3,7 @@
 //! Patroni's file names its own absolute hba and ident files and, on a leader that was ever a replica, a slot and
 //! recovery settings: with those the target does not boot, or boots and never streams, looking healthy. The fence is
 //! lifted only after the instance manager said that it saw it: earlier can wedge it for good (observed-physical.md 1.4).
+//! Where somebody has lifted it too early, the target is fenced again, or its server stopped once.
 //! Nothing to undo (the file belongs to the copy). A crash leaves the target fenced; running again goes on.
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         kind::{CLUSTER, POD},
     },
     step::*,
-    steps::ends,
+    steps::{bootstrap, ends},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const FENCED: &str = "Instance is fenced, won't start postgres right now";
 const RESTART_ASKED: &str = "Instance restart requested";
 const RESTARTED: &str = "PostgreSQL is shut down, starting the postmaster";
 const ANNOTATION: &str = "cnpg.io/fencedInstances";
+const STOP: &str = r#"pg_ctl -D "$PGDATA" stop -m fast -w"#;
+const TRIES: u32 = 3;
 
 /// Deletes what must not be in the copy, and fails if any of it is left.
 const REPAIR: &str = r#"cd "$PGDATA" || exit 1
@@ -40,8 +43,8 @@ impl MakeBootable {
         format!("{}-1", world.migration.target.cluster)
     }
 
-    /// Waits for the copy and for the instance manager's word that it sees the fence.
-    async fn wait_fenced(&self, world: &World, pod: &str) -> Result<()> {
+    /// Waits for the copy and for the instance manager's word that it sees the fence. False: somebody has lifted it.
+    async fn wait_fenced(&self, world: &World, pod: &str) -> Result<bool> {
         let running = |seen: Option<&Value>| match seen {
             Some(pod) if pod["status"]["phase"] == "Running" => Probe::Done,
             Some(pod) => Probe::Pending(format!("pod is {}", pod["status"]["phase"].as_str().unwrap_or("pending"))),
@@ -51,36 +54,81 @@ impl MakeBootable {
         let runs = world.kube.wait(&POD, pod, what, self.limit, &world.cancel, &world.events, running);
         tokio::select! {
             running = runs => drop(running?),
+            failed = copy_failed(world) => return Err(failed),
             never = attend_copy(world) => match never {},
         }
-        loop {
+        while is_fenced(world).await? {
             // The container may not have started to log yet: no log is not an answer.
             let log = world.kube.logs(pod, "postgres", None).await.unwrap_or_default();
             if log.contains(FENCED) {
-                return Ok(());
+                return Ok(true);
             }
             world.events.detail("waiting for the instance manager to see the fence");
             world.sleep(Duration::from_millis(300)).await?;
         }
+        Ok(false)
     }
 
-    async fn wait_ready(&self, world: &World, pod: &str) -> Result<()> {
-        let ready = |seen: Option<&Value>| match seen {
-            Some(pod) if is_ready(pod) => Probe::Done,
+    /// Waits until the unfenced target is ready or has died.
+    async fn boot(&self, world: &World, pod: &str) -> Result<Boot> {
+        let settled = |seen: Option<&Value>| match seen {
+            Some(pod) if is_ready(pod) || has_died(pod) => Probe::Done,
             Some(_) => Probe::Pending("pod is not ready yet".into()),
             None => Probe::Pending("pod is being made".into()),
         };
         let limit = Duration::from_secs(300);
-        world.kube.wait(&POD, pod, "the target to be ready", limit, &world.cancel, &world.events, ready).await?;
-        let log = world.kube.logs(pod, "postgres", None).await.context("read the target's log")?;
-        match log.rfind(RESTART_ASKED) {
-            Some(asked) if !log[asked..].contains(RESTARTED) => {
-                Err(Error::failed("the instance manager is wedged: it asked for a restart that never came")
-                    .hint(format!("kubectl delete pod -n {} {pod} --grace-period=0 --force", world.kube.namespace())))
-            }
-            _ => Ok(()),
-        }
+        let seen = world.kube.wait(&POD, pod, "the target to be ready", limit, &world.cancel, &world.events, settled);
+        Ok(match seen.await? {
+            Some(pod) if !is_ready(&pod) => Boot::Died,
+            _ if is_wedged(world, pod).await? => Boot::Wedged,
+            _ => Boot::Ready,
+        })
     }
+
+    /// What was unfenced before its settings were repaired dies at each start. Fenced again, in a pod whose log begins
+    /// anew, and without Kubernetes' back-off.
+    async fn fence_again(&self, world: &World, pod: &str) -> Result<()> {
+        world.events.warn("the fence was lifted before the copy could boot: fenced again");
+        world.kube.merge(&CLUSTER, &world.migration.target.cluster, &fence()).await?;
+        let Some(old) = world.kube.get(&POD, pod).await? else { return Ok(()) };
+        world.kube.delete(&POD, pod).await?;
+        let another = |seen: Option<&Value>| match seen {
+            Some(pod) if pod["metadata"]["uid"] != old["metadata"]["uid"] => Probe::Done,
+            _ => Probe::Pending("the next pod is being made".into()),
+        };
+        let (what, limit) = ("the target's next pod", Duration::from_secs(120));
+        world.kube.wait(&POD, pod, what, limit, &world.cancel, &world.events, another).await.map(drop)
+    }
+}
+
+/// How the target came up without its fence.
+enum Boot {
+    Ready,
+    /// Its instance manager waits for the end of a server that has only just begun (observed-physical.md 1.4): it streams,
+    /// and obeys nothing.
+    Wedged,
+    Died,
+}
+
+async fn is_wedged(world: &World, pod: &str) -> Result<bool> {
+    let log = world.kube.logs(pod, "postgres", None).await.context("read the target's log")?;
+    Ok(log.rfind(RESTART_ASKED).is_some_and(|asked| !log[asked..].contains(RESTARTED)))
+}
+
+/// The server's end is what a wedged manager waits for; it starts it again.
+async fn free(world: &World, pod: &str) -> Result<()> {
+    world.events.warn("the target's instance manager is wedged: its server is stopped once");
+    let stop = world.kube.exec_ok(pod, "postgres", &["sh", "-c", STOP], Duration::from_secs(100)).await;
+    stop.context("stop the target's server")?;
+    while is_wedged(world, pod).await? {
+        world.sleep(Duration::from_millis(300)).await?;
+    }
+    Ok(())
+}
+
+fn has_died(pod: &Value) -> bool {
+    let containers = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    containers.into_iter().any(|c| c["restartCount"].as_u64() > Some(0) || c["state"]["terminated"].is_object())
 }
 
 pub fn is_ready(pod: &Value) -> bool {
@@ -117,8 +165,29 @@ async fn attend_copy(world: &World) -> std::convert::Infallible {
     }
 }
 
+fn fence() -> Value {
+    json!({ "metadata": { "annotations": { ANNOTATION: r#"["*"]"# } } })
+}
+
 fn unfence() -> Value {
     json!({ "metadata": { "annotations": { ANNOTATION: null } } })
+}
+
+async fn is_fenced(world: &World) -> Result<bool> {
+    Ok(!ends::cluster(world).await?["metadata"]["annotations"][ANNOTATION].is_null())
+}
+
+/// Ends with the reason when the copy's job has failed and is not being tried again just now.
+async fn copy_failed(world: &World) -> Error {
+    let (cluster, role) = (&world.migration.target.cluster, "pgbasebackup");
+    loop {
+        let pods = bootstrap::pods(world, cluster, role).await.unwrap_or_default();
+        if let Some(failed) = pods.last().filter(|_| pods.iter().all(bootstrap::has_failed)) {
+            let again = format!("kubectl pgmigrate rollback {} --remove-target", world.migration.name);
+            return bootstrap::failure(world, cluster, role, failed).await.hint(again);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 #[async_trait::async_trait]
@@ -146,26 +215,32 @@ impl Step for MakeBootable {
         self.limit + Duration::from_secs(400)
     }
     async fn observe(&self, world: &World) -> Result<Observed> {
-        if !ends::cluster(world).await?["metadata"]["annotations"][ANNOTATION].is_null() {
+        if is_fenced(world).await? {
             return Ok(Observed::Absent);
         }
-        Ok(match world.kube.get(&POD, &self.pod(world).await).await? {
-            Some(pod) if is_ready(&pod) => Observed::Done,
-            _ => Observed::Partial("unfenced, not ready".into()),
+        let pod = self.pod(world).await;
+        Ok(match world.kube.get(&POD, &pod).await? {
+            Some(seen) if !is_ready(&seen) => Observed::Partial("unfenced, not ready".into()),
+            Some(_) if is_wedged(world, &pod).await? => Observed::Partial("its instance manager is wedged".into()),
+            Some(_) => Observed::Done,
+            None => Observed::Partial("unfenced, without a pod".into()),
         })
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let pod = self.pod(world).await;
-        if !ends::cluster(world).await?["metadata"]["annotations"][ANNOTATION].is_null() {
-            self.wait_fenced(world, &pod).await?;
-            world
-                .kube
-                .exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30))
-                .await
-                .context("repair the copied postgresql.conf")?;
-            world.kube.merge(&CLUSTER, &world.migration.target.cluster, &unfence()).await?;
+        for _ in 0..TRIES {
+            if is_fenced(world).await? && self.wait_fenced(world, &pod).await? {
+                let repair = world.kube.exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30)).await;
+                repair.context("repair the copied postgresql.conf")?;
+                world.kube.merge(&CLUSTER, &world.migration.target.cluster, &unfence()).await?;
+            }
+            match self.boot(world, &pod).await? {
+                Boot::Ready => return Ok(Value::Null),
+                Boot::Wedged => free(world, &pod).await?,
+                Boot::Died => self.fence_again(world, &pod).await?,
+            }
         }
-        self.wait_ready(world, &pod).await?;
-        Ok(Value::Null)
+        Err(Error::failed(format!("the target does not boot in {TRIES} tries"))
+            .hint(format!("kubectl logs -n {} {pod} -c postgres", world.kube.namespace())))
     }
 }

@@ -27,7 +27,7 @@ pub async fn from_external(operator: &Operator, cluster: &Cluster, place: &Place
         }
         tokio::time::sleep(operator.options.retry).await;
     };
-    copy(place, &connection).await?;
+    copy(place, &connection).await.map_err(|error| format!("while cloning pgdata: {error}"))?;
     if cluster.replica() {
         conf::refresh(operator, cluster, place, Role::Designated)?;
         return standby_signal(place);
@@ -86,5 +86,5 @@ async fn copy(place: &Place, connection: &str) -> Result<(), String> {
     let args = ["-D", &data, "-v", "-w", "--no-sync", "-d", &connection].map(str::to_owned);
     let ended =
         process::logged(place, "pg_basebackup", &args, &BTreeMap::new()).await.map_err(|error| error.to_string())?;
-    if ended.ok() { Ok(()) } else { Err(format!("error while executing pg_basebackup, {}", ended.status())) }
+    if ended.ok() { Ok(()) } else { Err(format!("error in pg_basebackup, {}", ended.status())) }
 }

@@ -54,7 +54,9 @@ pub async fn run(
             return;
         }
         if let Err(error) = &result {
-            place.log.error("Error while bootstrapping data directory", error);
+            let copies = role == "pgbasebackup";
+            let last = if copies { "Unable to bootstrap cluster" } else { "Error while bootstrapping data directory" };
+            place.log.error(last, error);
         }
         pods::set(&operator, &place, "", &State::Ended { code: i32::from(result.is_err()) }, 0);
         finish(&operator, &cluster, &job_name, attempt, result.is_ok());
