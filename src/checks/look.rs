@@ -19,11 +19,12 @@ use crate::{
         survey::{self, Schema, Server},
         zalando::{self, Source},
     },
-    journal::Phase,
+    journal::{Phase, Standing, State},
     kube::{Kind, Kube, kind},
     postgres::{Db, wire},
     spec::{ConnectionObject, Migration, Strategy},
     step::World,
+    steps::{detach_operator, pause_patroni},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub struct Looks {
     pub begun: bool,
     /// Phase prepare has ended.
     pub prepared: bool,
+    /// What stands on the source is this migration's own doing: detached, paused.
+    pub own: Own,
     pub permissions: Result<Vec<Missing>>,
     pub source: Result<Source>,
     /// Without consumers, which stand below.
@@ -153,6 +156,21 @@ async fn list(kube: &Kube, kind: &Kind) -> Result<Vec<Value>> {
     within(kind.plural, kube.list(kind, "")).await
 }
 
+/// Steps of the cutover that stand, by the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Own {
+    pub detached: bool,
+    pub paused: bool,
+}
+
+impl Own {
+    fn read(state: &State) -> Own {
+        let stands =
+            |id: &str| !matches!(state.step(id).standing, Standing::Never | Standing::Found | Standing::Reverted);
+        Own { detached: stands(detach_operator::ID), paused: stands(pause_patroni::ID) }
+    }
+}
+
 fn blind<T>() -> Result<T> {
     Err(Error::failed("not looked at"))
 }
@@ -164,6 +182,7 @@ async fn permissions_alone(world: &World) -> Result<Looks> {
         migration: world.migration.clone(),
         begun: state.fingerprint.is_some(),
         prepared: state.has_ended(Phase::Prepare),
+        own: Own::read(&state),
         permissions: Ok(permissions::missing(&world.kube).await?),
         source: blind(),
         facts: blind(),
@@ -226,6 +245,7 @@ pub async fn gather(world: &World, choice: &Choice) -> Result<Looks> {
         migration: migration.clone(),
         begun: state.fingerprint.is_some(),
         prepared: state.has_ended(Phase::Prepare),
+        own: Own::read(&state),
         permissions,
         source,
         facts,

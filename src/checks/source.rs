@@ -149,10 +149,13 @@ fn led(turn: &Turn) -> String {
     format!("{} leads timeline {}", turn.leader.as_deref().unwrap_or("its leader"), turn.timeline + 1)
 }
 
+const OURS: &str = "by this migration: its cutover is under way, or done";
+
 fn paused(looks: &Looks) -> Judged<'_> {
     let source = looks.source()?;
     Ok(match source.paused {
         false => pass("not paused"),
+        true if looks.own.paused => pass(OURS),
         true => warn(
             "paused",
             format!("kubectl exec -n {} {} -c postgres -- patronictl resume", source.namespace, source.leader),
@@ -164,6 +167,7 @@ fn detached(looks: &Looks) -> Judged<'_> {
     let source = looks.source()?;
     Ok(match source.detached.as_deref() {
         None => pass("no other controller"),
+        Some(detach_operator::OURS) if looks.own.detached => pass(OURS),
         Some(by) => warn(
             format!("annotation {CONTROLLER} = {by}"),
             format!("kubectl annotate postgresql -n {} {} {CONTROLLER}-", source.namespace, source.cluster),

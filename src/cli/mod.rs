@@ -88,7 +88,7 @@ enum Verb {
     Verify(verify::Verify),
     /// Go back to the source, as far as that is possible without loss
     Rollback(rollback::Rollback),
-    /// Go on after a crash, a lost connection, a Ctrl-C
+    /// Go on after a crash, a lost connection, a Ctrl-C, with what was confirmed when it began
     Resume(resume::Resume),
     /// Give up the way back: retire the source, remove what the migration left
     Finalize(finalize::Finalize),

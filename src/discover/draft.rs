@@ -141,13 +141,15 @@ impl Draft<'_> {
 
     fn databases(&self, text: &mut String) {
         let names: Vec<String> = self.source.databases.iter().map(|d| json!(d.name).to_string()).collect();
-        let sizes = self.source.databases.iter().filter_map(|d| Some(format!("{} {}", d.name, size(d.size?))));
+        // A name may hold anything, and a comment ends with its line.
+        let sizes =
+            self.source.databases.iter().filter_map(|d| Some(format!("{} {}", d.name.escape_debug(), size(d.size?))));
         let sizes = sizes.collect::<Vec<_>>().join(", ");
         if !sizes.is_empty() {
             let _ = write!(
                 text,
                 "\n  # The first one's owner, {}, is whom the apps log in as: {sizes}",
-                self.source.owner()
+                self.source.owner().escape_debug()
             );
         }
         let _ = write!(text, "\n  databases: [{}]\n", names.join(", "));

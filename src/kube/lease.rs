@@ -39,6 +39,7 @@ pub struct Holder {
     pub identity: String,
     pub since: String,
     pub renewed: String,
+    /// By time, or its holder was a process of this machine and is gone.
     pub expired: bool,
 }
 
@@ -158,9 +159,8 @@ impl Lock {
         let Some(mut lease) = found.filter(|lease| lease["spec"]["holderIdentity"] == self.identity.as_str()) else {
             return Err(Error::new(
                 ErrorKind::Locked,
-                format!("the lock of migration {} was taken while the API server could not be reached", self.name),
-            )
-            .hint(format!("kubectl pgmigrate status {}", self.name)));
+                format!("the lock of migration {} was taken by another runner, or away by `unlock`", self.name),
+            ));
         };
         lease["spec"]["renewTime"] = micro_time(Timestamp::now()).into();
         let sent = Instant::now();
@@ -261,12 +261,9 @@ pub fn holder(lease: &Value) -> Option<Holder> {
     let spec = &lease["spec"];
     let text = |key: &str| spec[key].as_str().unwrap_or_default().to_string();
     let identity = Some(text("holderIdentity")).filter(|i| !i.is_empty())?;
-    Some(Holder {
-        identity,
-        since: text("acquireTime"),
-        renewed: text("renewTime"),
-        expired: expiry(lease) < Timestamp::now(),
-    })
+    let place = lease["metadata"]["annotations"][PLACE].as_str().unwrap_or_default();
+    let expired = expiry(lease) < Timestamp::now() || gone(&identity, place);
+    Some(Holder { identity, since: text("acquireTime"), renewed: text("renewTime"), expired })
 }
 
 /// When the lease may be taken over; a lease without a renewal, at once.
@@ -278,8 +275,7 @@ fn expiry(lease: &Value) -> Timestamp {
 
 fn refuse_if_held(name: &str, lease: &Value, us: &str) -> Result<()> {
     let Some(holder) = holder(lease) else { return Ok(()) };
-    let place = lease["metadata"]["annotations"][PLACE].as_str().unwrap_or_default();
-    if holder.expired || holder.identity == us || gone(&holder.identity, place, us) {
+    if holder.expired || holder.identity == us {
         return Ok(());
     }
     let until = expiry(lease);
@@ -294,12 +290,14 @@ fn refuse_if_held(name: &str, lease: &Value, us: &str) -> Result<()> {
 }
 
 /// Whether the holder was a process of our user on this machine, this boot and this PID namespace, and is dead.
-fn gone(identity: &str, place: &str, us: &str) -> bool {
+fn gone(identity: &str, place: &str) -> bool {
     let mut parts = identity.split('/');
     let (who, pid) = (parts.next(), parts.next().and_then(|p| p.parse().ok()));
     match pid {
         Some(pid) if pid > 0 => {
-            who == us.split('/').next() && machine::place().as_deref() == Some(place) && machine::dead(pid)
+            who == Some(machine::user_at_host().as_str())
+                && machine::place().as_deref() == Some(place)
+                && machine::dead(pid)
         }
         _ => false,
     }

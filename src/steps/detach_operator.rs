@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// The operator serves only CRs whose value equals its own CONTROLLER_ID (postgres-operator, `hasOwnership`).
 const ANNOTATION: &str = "acid.zalan.do/controller";
+pub const ID: &str = "detach-operator";
 pub const OURS: &str = "kubectl-pgmigrate";
 
 pub struct DetachOperator {
@@ -38,7 +39,7 @@ async fn set(world: &World, value: &Value) -> Result<()> {
 #[async_trait::async_trait]
 impl Step for DetachOperator {
     fn id(&self) -> String {
-        "detach-operator".into()
+        ID.into()
     }
     fn describe(&self) -> Description {
         Description {

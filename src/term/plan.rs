@@ -153,7 +153,7 @@ pub fn render(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: 
         if outage.likely > budget as f64 { "; MORE THAN THE BUDGET: raise guardrails.downtimeBudget" } else { "" };
     let outage = format!("outage: {}, {from}; the budget is {budget} s{tight}", range(outage));
     let back = format!(
-        "A failure before the point of no return brings the app back on the source by itself, {budget} s after its stop at the latest."
+        "A failure before the point of no return brings the app back on the source by itself, and so do {budget} s without the app."
     );
     text.push('\n');
     for paragraph in [outage, back] {

@@ -1,7 +1,10 @@
 //! A healthy world, as the real cluster showed it.
 
 use crate::{
-    checks::{Looks, look},
+    checks::{
+        Looks,
+        look::{self, Own},
+    },
     facts::{
         Facts,
         apps::{Consumer, Mention, Workloads},
@@ -165,6 +168,7 @@ pub fn healthy() -> Looks {
     Looks {
         migration: Arc::new(migration()),
         begun: false,
+        own: Own::default(),
         prepared: false,
         permissions: Ok(Vec::new()),
         source: Ok(source()),

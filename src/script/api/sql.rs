@@ -19,7 +19,7 @@ pub(super) fn register(api: &mut Api) {
             params: &["side", "query", "args?"],
             returns: "an array of maps, a row each",
             changes: false,
-            doc: "Asks the first of the migration's databases in a read-only transaction with a timeout. $1.. are bound from args.",
+            doc: "Asks the first of the migration's databases in a read-only transaction with a timeout, as superuser: a function that acts (pg_promote) acts. $1.. are bound from args.",
             example: r#"let tables = sql("source", "select relname from pg_class where relkind = $1", ["r"]);"#,
         },
         |call: NativeCallContext, side: &str, query: &str, args: Array| ask(&call, side, query, &args),
