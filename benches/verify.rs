@@ -3,7 +3,8 @@
 //! ROWS (default 10 million) and RUNS (default 5: medians) are taken from the environment. Two servers hold the same data,
 //! and every way reads both at once with one session each, so that time is core time as long as two cores are free. The
 //! ways take turns. pgcopydb's is the statement of its `compare data` (0.18, schema.c): Debian's 0.10 has no such command.
-//! `reladiff` is looked for in PATH.
+//! `reladiff` is looked for in PATH. The last measure but one is of one session an end, with both servers on one core,
+//! against two on two: how much of a second core the engine makes use of.
 #[path = "../tests/pair/mod.rs"]
 mod pair;
 
@@ -50,14 +51,40 @@ impl Ends {
         began.elapsed()
     }
 
-    async fn compare(&self, database: &str, what: What<'_>) -> Duration {
-        let (mut source, mut target) = ([self.source.open(database).await], [self.target.open(database).await]);
+    async fn compare(&self, database: &str, what: What<'_>, sessions: usize) -> Duration {
+        let (mut source, mut target) = (Vec::new(), Vec::new());
+        for _ in 0..sessions {
+            source.push(self.source.open(database).await);
+            target.push(self.target.open(database).await);
+        }
         let began = Instant::now();
         // Each server has its own superuser password.
         let expected = Expectations { rehashed: vec!["postgres".into()], ..Expectations::default() };
         let report = verify::compare(&mut source, &mut target, database, what, &expected).await.expect("a comparison");
         assert_eq!(report.overall, Verdict::Pass, "{:#?}", report.problems().collect::<Vec<_>>());
         began.elapsed()
+    }
+
+    /// The second core's worth, at most 2: one session an end on one core, against two on two.
+    async fn second_core(&self, database: &str, runs: u64) -> f64 {
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            for (sessions, times) in [(1, &mut one), (2, &mut two)] {
+                self.on_cores(sessions);
+                times.push(self.compare(database, data(), sessions).await);
+            }
+        }
+        self.on_cores(available());
+        median(one) / median(two)
+    }
+
+    /// Sessions that are opened from now on.
+    fn on_cores(&self, cores: usize) {
+        for end in [&self.source, &self.target] {
+            let (pid, list) = (end.0.pid().expect("it runs").to_string(), format!("0-{}", cores - 1));
+            let set = std::process::Command::new("taskset").args(["-cp", &list, &pid]).output();
+            assert!(set.is_ok_and(|set| set.status.success()), "taskset -cp {list} {pid}");
+        }
     }
 
     /// None: it is not installed, or it failed.
@@ -79,6 +106,15 @@ impl Ends {
     }
 }
 
+/// Rows only: what the others compare, too.
+fn data() -> What<'static> {
+    What { sequences: false, catalogue: false, ..What::all() }
+}
+
+fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
@@ -90,10 +126,9 @@ fn median(mut times: Vec<Duration>) -> f64 {
 
 /// Medians: ours, pgcopydb's, md5, count, reladiff.
 async fn measure(ends: &Ends, database: &str, runs: u64) -> [Option<f64>; 5] {
-    let data = What { sequences: false, catalogue: false, ..What::all() };
     let mut times: [Vec<Duration>; 5] = Default::default();
     for _ in 0..runs {
-        times[0].push(ends.compare(database, data).await);
+        times[0].push(ends.compare(database, data(), 1).await);
         times[1].push(ends.both(database, PGCOPYDB).await);
         times[2].push(ends.both(database, MD5).await);
         times[3].push(ends.both(database, COUNT).await);
@@ -128,6 +163,9 @@ async fn bench() {
         let speed = seconds.map(|s| s.map_or("-".into(), |s| format!("{:.2}", rows as f64 / s / 1e6)));
         let [ours, pgcopydb, md5, count, reladiff] = speed;
         println!("{database:<10} {rows:>10} {ours:>8} {pgcopydb:>8} {md5:>8} {count:>8} {reladiff:>8}");
+        if available() >= 2 && last.is_empty() {
+            println!("{database:<10} one core to two: {:.2}x as fast", ends.second_core(database, runs).await);
+        }
         if let [Some(ours), others @ ..] = seconds
             && last.is_empty()
         {
@@ -139,8 +177,8 @@ async fn bench() {
     let create = "SELECT format('CREATE TABLE t%s ()', i) FROM generate_series(1, 10000) i \\gexec";
     ends.both("postgres", "CREATE DATABASE many").await;
     ends.both("many", create).await;
-    let data = ends.compare("many", What { catalogue: false, ..What::all() }).await;
-    let all = ends.compare("many", What::all()).await;
+    let data = ends.compare("many", What { catalogue: false, ..What::all() }, 1).await;
+    let all = ends.compare("many", What::all(), 1).await;
     println!("10,000 empty tables: {:.1} s, with the catalogue {:.1} s", data.as_secs_f64(), all.as_secs_f64());
     println!("memory of this program at most: {}", memory());
     println!("{last}");

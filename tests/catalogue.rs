@@ -158,6 +158,26 @@ async fn tampering(source: &Running, target: &Running, expectations: &Expectatio
             "ALTER TABLE shop.aged DROP COLUMN c, ADD COLUMN c int",
             "column shop.aged.b",
         ),
+        (
+            "ALTER TABLE shop.customers DISABLE TRIGGER touch",
+            "ALTER TABLE shop.customers ENABLE TRIGGER touch",
+            "trigger shop.customers.touch",
+        ),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'shop.secret_pkey'::regclass",
+            "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'shop.secret_pkey'::regclass",
+            "index shop.secret_pkey",
+        ),
+        (
+            "REVOKE INSERT ON shop.customers FROM app_rw",
+            "GRANT INSERT ON shop.customers TO app_rw WITH GRANT OPTION",
+            "relation shop.customers",
+        ),
+        (
+            "ALTER ROLE app_rw RESET statement_timeout",
+            "ALTER ROLE app_rw SET statement_timeout = '30s'",
+            "setting * / app_rw / statement_timeout",
+        ),
         ("CREATE TABLE shop.extra ()", "DROP TABLE shop.extra", "data \"shop\".\"extra\""),
         ("SELECT lo_put(70001, 0, '\\x00')", "SELECT lo_put(70001, 0, '\\xde')", "large object 70001"),
     ] {

@@ -10,7 +10,7 @@ mod pair;
 #[path = "../../tests/e2e/support.rs"]
 mod support;
 
-use std::{process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 use support::{Bench, Setting};
 
 #[tokio::main]
@@ -33,6 +33,7 @@ async fn main() {
     }
     let (floor, client, tool, hand) = (median(floor), median(client), median(tool), median(hand));
     println!("{:<6} {floor:>7.2} s {client:>7.2} s {tool:>7.2} s {hand:>7.2} s", "median");
+    println!("the last run by step, as a picture: {}", picture().display());
     println!("tool/hand {:.2}, over floor {:.1} s", tool / hand, tool - floor);
 }
 
@@ -76,7 +77,7 @@ async fn cut_over(bench: Bench) -> Duration {
 
 async fn measured(bench: Bench) -> Duration {
     let gap = bench.longest_gap();
-    println!("{}", bench.run("report mastodon").await.code(0).stdout);
+    println!("{}", bench.run(&format!("report mastodon --html {}", picture().display())).await.code(0).stdout);
     bench.end().await;
     gap
 }
@@ -107,6 +108,11 @@ async fn by_hand(bench: Bench) -> Duration {
     let gap = bench.longest_gap();
     bench.end().await;
     gap
+}
+
+/// The last run's split by step, drawn.
+fn picture() -> PathBuf {
+    std::path::absolute("target/outage.html").expect("a directory to work in")
 }
 
 fn median(mut samples: Vec<Duration>) -> f64 {

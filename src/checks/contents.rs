@@ -11,6 +11,7 @@ use crate::{
     },
     step::World,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,7 +31,7 @@ const CONTAINER: &str = "image";
 /// With the pull of an image that the node has never had.
 const LIMIT: Duration = Duration::from_secs(180);
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Contents {
     pub image: String,
     pub major: u32,
@@ -77,7 +78,7 @@ fn locale(name: &str) -> String {
 /// Asks; what went wrong makes the checks that need it unknown.
 pub async fn ask(world: &World, looks: &Looks) -> Result<Contents> {
     let image = match &looks.facts {
-        Ok(facts) => image::of(looks, facts),
+        Ok(facts) => image::of(&looks.migration, facts),
         Err(error) => return Err(Error::failed(format!("which image it will be is not known: {}", error.chain()))),
     };
     if image.is_empty() {

@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn extensions(looks: &Looks) -> Judged<'_> {
-    let (image, contents) = (image::of(looks, looks.facts()?), looks.contents()?);
+    let (image, contents) = (image::of(&looks.migration, looks.facts()?), looks.contents()?);
     let known = |name: &str| match contents {
         Some(contents) => Some(contents.extensions.contains(name)),
         None => image::has_extension(&image, name),

@@ -1,7 +1,10 @@
 //! What is known of the target's image without starting it, and sizes in Kubernetes' words.
 
-use super::Looks;
-use crate::facts::{Facts, cnpg};
+use super::{Looks, look::template};
+use crate::{
+    facts::{Facts, cnpg},
+    spec::Migration,
+};
 
 /// What PostgreSQL's own contrib holds that CREATE EXTENSION knows (PostgreSQL 18 docs, appendix F), with plpgsql.
 const CONTRIB: &[&str] = &[
@@ -60,14 +63,15 @@ const STANDARD: &[&str] = &["vector", "pgaudit"];
 pub const SPILO: &[&str] = &["set_user", "pg_stat_kcache", "pg_auth_mon", "bg_mon", "pg_mon", "pgextwlist"];
 
 /// The image that the target has or will have; "" for an image catalog.
-pub fn of(looks: &Looks, facts: &Facts) -> String {
+pub fn of(migration: &Migration, facts: &Facts) -> String {
+    let template = |pointer| template(migration, pointer);
     if let Some(target) = facts.target.as_ref().filter(|t| !t.image.is_empty()) {
         return target.image.clone();
     }
-    let named = looks.migration.target.image.as_deref().or(looks.template("/spec/imageName").as_str());
+    let named = migration.target.image.as_deref().or(template("/spec/imageName").as_str());
     match named {
         Some(image) => image.to_owned(),
-        None if !looks.template("/spec/imageCatalogRef").is_null() => String::new(),
+        None if !template("/spec/imageCatalogRef").is_null() => String::new(),
         None => format!("ghcr.io/cloudnative-pg/postgresql:{}", facts.source.major()),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     facts::{
         self, Facts,
         apps::{self, Consumer, Workloads},
+        collated::collated,
         main_database,
         member::{self, Inside},
         server::{self, Client, Transaction},
@@ -19,9 +20,10 @@ use crate::{
     journal::Phase,
     kube::{Kind, Kube, kind},
     postgres::{Db, wire},
-    spec::{ConnectionObject, Migration},
+    spec::{ConnectionObject, Migration, Strategy},
     step::World,
 };
+use serde::Serialize;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +65,7 @@ pub struct Looks {
 }
 
 /// What was asked over SQL.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Asked {
     /// Over the network; else through a psql in the pod.
     pub over_tls: bool,
@@ -99,7 +101,7 @@ impl Looks {
     }
     /// Something of the user's own Cluster manifest; Null where there is no manifest.
     pub fn template(&self, pointer: &str) -> &Value {
-        self.migration.target.template.as_ref().and_then(|t| t.pointer(pointer)).unwrap_or(&Value::Null)
+        template(&self.migration, pointer)
     }
     /// Bytes of WAL a second, as seen between the first and the last look.
     pub fn wal_rate(&self) -> Result<f64, &Error> {
@@ -107,6 +109,10 @@ impl Looks {
         let Some(last) = schemas.last().filter(|last| last.clock > server.clock) else { return Ok(0.0) };
         Ok(last.wal_position.saturating_sub(server.wal_position) as f64 / (last.clock - server.clock))
     }
+}
+
+pub(super) fn template<'m>(migration: &'m Migration, pointer: &str) -> &'m Value {
+    migration.target.template.as_ref().and_then(|t| t.pointer(pointer)).unwrap_or(&Value::Null)
 }
 
 async fn within<T>(what: &str, look: impl Future<Output = Result<T>>) -> Result<T> {
@@ -239,7 +245,7 @@ async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
         match seen {
             Ok((facts, sessions)) => {
                 let (sql, owner) = tokio::join!(
-                    within("the source's SQL", ask(kube, sessions, &pods)),
+                    within("the source's SQL", ask(kube, sessions, &pods, migration.strategy)),
                     within("the owner's login", owner_login(kube, migration, &facts)),
                 );
                 (Ok(facts), sql, owner)
@@ -258,7 +264,7 @@ async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
     SourceLooks { pods, source, facts, sql, inside, standby, owner }
 }
 
-async fn ask(kube: &Kube, mut sessions: Vec<Db>, pods: &Result<Vec<Value>>) -> Result<Asked> {
+async fn ask(kube: &Kube, mut sessions: Vec<Db>, pods: &Result<Vec<Value>>, strategy: Strategy) -> Result<Asked> {
     let (first, rest) = sessions.split_first_mut().ok_or_else(|| Error::bug("no session on the source"))?;
     let mut asked = Asked { over_tls: matches!(first, Db::Wire(_)), ..Asked::default() };
     asked.server = survey::server(first).await?;
@@ -266,7 +272,11 @@ async fn ask(kube: &Kube, mut sessions: Vec<Db>, pods: &Result<Vec<Value>>) -> R
     asked.clients = server::clients(kube, first, pods.as_deref().unwrap_or_default()).await?;
     asked.cron_jobs = survey::cron_jobs(first).await?;
     for db in rest {
-        asked.schemas.push(survey::schema(db).await?);
+        let mut schema = survey::schema(db).await?;
+        if strategy == Strategy::Replica {
+            schema.collated = collated(db).await?;
+        }
+        asked.schemas.push(schema);
     }
     Ok(asked)
 }

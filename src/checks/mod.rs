@@ -23,9 +23,11 @@ mod script;
 mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 mod versions;
 
 pub use contents::ask;
+pub use image::{glibc, of as target_image};
 pub use look::{Looks, gather};
 pub use permissions::{Need, Rule, missing, refused, rules, wanted};
 

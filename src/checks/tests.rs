@@ -198,3 +198,20 @@ fn an_image_that_was_asked() {
     assert_eq!(asked(&said.replace("2.36", "2.27"), standard), [Pass, Pass, Pass, Fail]);
     assert_eq!(asked("sh: postgres: not found", standard), [Unknown; 4]);
 }
+
+/// The statements themselves are the remedy, as many as can be read.
+#[test]
+fn indexes_that_sort_otherwise_are_named() {
+    let mut looks = healthy();
+    looks.migration_mut().target.image = Some("ghcr.io/cloudnative-pg/postgresql:17-standard-trixie".into());
+    let remedy = |looks: &Looks| finding(looks, "collation-version").expect("made").remedy.expect("one");
+    assert!(remedy(&looks).contains("no index sorts by the C library"), "{}", remedy(&looks));
+    looks.schema_mut().collated = healthy::of(json!({
+        "collations": [{"id": "100", "name": "", "default": true, "provider": "c", "recorded": "2.36", "actual": "2.36"}],
+        "indexes": (1..=11).map(|n| json!({"schema": "public", "relation": format!("i{n}"), "oid": n, "kind": "btree",
+            "exclusion": false, "unlogged": false, "collations": ["100"]})).collect::<Vec<_>>(),
+    }));
+    let text = remedy(&looks);
+    assert!(text.contains("\nREINDEX INDEX CONCURRENTLY \"public\".\"i1\";\n") && !text.contains("i11"), "{text}");
+    assert!(text.ends_with("and 2 more: kubectl pgmigrate plan shop"), "{text}");
+}

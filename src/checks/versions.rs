@@ -81,7 +81,7 @@ fn operator_version(looks: &Looks) -> Judged<'_> {
 
 fn majors(looks: &Looks) -> Judged<'_> {
     let facts = looks.facts()?;
-    let (source, image) = (facts.settings.version_num / 10000, image::of(looks, facts));
+    let (source, image) = (facts.settings.version_num / 10000, image::of(&looks.migration, facts));
     let name = "name the image under spec.target.cnpg.image, with a tag that says the version";
     let said = looks.contents()?.map(|contents| contents.major);
     Ok(match (said.or(image::major(&image)), looks.migration.strategy) {
@@ -103,7 +103,7 @@ fn majors(looks: &Looks) -> Judged<'_> {
 
 fn locale(looks: &Looks) -> Judged<'_> {
     let facts = looks.facts()?;
-    let image = image::of(looks, facts);
+    let image = image::of(&looks.migration, facts);
     let plain = |name: &str| matches!(name.to_lowercase().as_str(), "c" | "posix" | "c.utf-8" | "c.utf8");
     let mut others: Vec<&str> = facts
         .databases
@@ -147,8 +147,7 @@ fn collation(looks: &Looks) -> Judged<'_> {
     if plain {
         return Ok(pass("locale C: the same everywhere"));
     }
-    let (source, image) = (&looks.inside.as_ref()?.glibc, image::of(looks, facts));
-    let repair = "after the cutover: REINDEX DATABASE CONCURRENTLY, then ALTER DATABASE .. REFRESH COLLATION VERSION; or strategy: dump";
+    let (source, image) = (&looks.inside.as_ref()?.glibc, image::of(&looks.migration, facts));
     let said = looks.contents()?.map(|contents| contents.glibc.as_str()).filter(|version| !version.is_empty());
     Ok(match said.or(image::glibc(&image)) {
         Some(target) if target == source => pass(format!("glibc {source} on both ends")),
@@ -156,12 +155,30 @@ fn collation(looks: &Looks) -> Judged<'_> {
             let seen = format!("glibc {source} in Spilo, {target} in {image}");
             // 2.28 changed the order of nearly everything; since then it was little.
             let far = |version: &str| version.strip_prefix("2.").and_then(|n| n.parse::<u32>().ok()) < Some(28);
+            let repair = repair(looks, target)?;
             if far(source) != far(target) { fail(seen, repair) } else { warn(seen, repair) }
         }
         None => {
             warn(format!("glibc {source} in Spilo; the tag of {image} does not say what it has"), image::ask(looks))
         }
     })
+}
+
+/// Statements that a remedy lists; the plan has all of them.
+const STATEMENTS: usize = 10;
+
+fn repair<'a>(looks: &'a Looks, glibc: &str) -> std::result::Result<String, &'a Error> {
+    let all: Vec<String> = looks.schemas()?.iter().flat_map(|s| s.collated.repair(&s.database, glibc)).collect();
+    if all.is_empty() {
+        return Ok("nothing to build anew: no index sorts by the C library".into());
+    }
+    let mut text = String::from("after the cutover, in this order; or strategy: dump");
+    all.iter().take(STATEMENTS).for_each(|statement| text.push_str(&format!("\n{statement}")));
+    if all.len() > STATEMENTS {
+        let (more, name) = (all.len() - STATEMENTS, &looks.migration.name);
+        text.push_str(&format!("\nand {more} more: kubectl pgmigrate plan {name}"));
+    }
+    Ok(text)
 }
 
 fn collation_damage(looks: &Looks) -> Judged<'_> {

@@ -45,7 +45,7 @@ impl Accept {
         }
     }
 
-    /// For a look of our own, which is not journaled.
+    /// For a look of our own: they hold for it alone, and are kept with its result.
     pub async fn acceptances(&self, world: &World, facts: &Facts) -> Result<Vec<Acceptance>> {
         let (by, at) = (world.journal.by().to_owned(), jiff::Timestamp::now());
         let tables = self.tables(&world.kube, &world.migration, facts).await?;

@@ -10,6 +10,7 @@ use crate::{
         prompt,
     },
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 #[derive(clap::Args)]
@@ -32,6 +33,9 @@ pub struct Check {
     /// Ask the target's image itself what it holds, in a pod that is removed again
     #[arg(long, conflicts_with = "list")]
     image_pod: bool,
+    /// With -o json or yaml: everything that was seen as well, without secrets, to attach to a ticket
+    #[arg(long, conflicts_with = "list")]
+    facts: bool,
 }
 
 /// One look: the migration's name, what was found, and what could be done about it.
@@ -39,6 +43,8 @@ struct Looked {
     name: String,
     findings: Vec<Finding>,
     fixes: Vec<Arc<dyn Step>>,
+    /// All that was seen.
+    facts: Value,
 }
 
 impl Check {
@@ -49,6 +55,11 @@ impl Check {
         let which = Which { name: self.name };
         let choice = Choice { only: self.only, skip: self.skip };
         choice.valid()?;
+        if self.facts && !matches!(context.ui.format, Format::Json | Format::Yaml) {
+            return Err(
+                Error::usage("--facts is for -o json and -o yaml").hint("kubectl pgmigrate check NAME --facts -o json")
+            );
+        }
         let mut looked = look(context, &which, &choice, self.image_pod).await?;
         if self.fix {
             match looked.fixes.as_slice() {
@@ -59,7 +70,7 @@ impl Check {
                 }
             }
         }
-        let Looked { name, findings, fixes } = looked;
+        let Looked { name, findings, fixes, facts } = looked;
         let (failed, unknown) = (count(&findings, Status::Fail), count(&findings, Status::Unknown));
         let made = findings.iter().any(|f| f.status != Status::Skipped);
         let result = if failed + unknown == 0 && made {
@@ -72,6 +83,9 @@ impl Check {
         let mut page = page(&name, &findings);
         if context.ui.format == Format::Junit {
             page.text = junit(&name, &findings);
+        }
+        if self.facts {
+            page.document["facts"] = facts;
         }
         context.ui.print_with(page, &result)?;
         if !self.fix && !fixes.is_empty() {
@@ -101,7 +115,7 @@ async fn look(context: &Context, which: &Which, choice: &Choice, image_pod: bool
     }
     let findings = checks::judge(&looks, choice);
     let fixes = checks::fixes(&looks, &findings);
-    Ok(Looked { name: looks.migration.name.clone(), findings, fixes })
+    Ok(Looked { name: looks.migration.name.clone(), findings, fixes, facts: looks.told() })
 }
 
 /// Not even the journal may be read: all that is missing is named at once.

@@ -17,6 +17,7 @@ mod list;
 mod plan;
 mod prepare;
 mod rbac;
+mod reindex;
 mod report;
 mod resume;
 mod rollback;

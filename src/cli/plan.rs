@@ -1,6 +1,7 @@
 use super::{
     context::{self, Context},
     global::Which,
+    reindex,
 };
 use crate::{
     error::{Context as _, Result},
@@ -53,7 +54,8 @@ impl PlanVerb {
                 Some(folder) => emit(folder, &plan)?,
                 None => Vec::new(),
             };
-            let forecast = Forecast { basis, there, all: self.show == Show::All };
+            let reindex = reindex::look(world, &facts).await;
+            let forecast = Forecast { basis, there, reindex, all: self.show == Show::All };
             Ok((term::plan::page(&world.migration, &plan, &forecast), written))
         };
         let (page, written) = context.look(&self.which, look).await?;

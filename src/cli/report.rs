@@ -9,6 +9,8 @@ use crate::{
     spec::Migration,
     term::{Page, Table},
 };
+use jiff::Timestamp;
+use serde_json::Value;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -88,6 +90,39 @@ fn text(c: &Certificate) -> String {
             a.table, a.database, a.by, a.at
         ));
     }
+    if !c.verifications.is_empty() {
+        text.push_str(&format!("\n{}", verifications(c)));
+    }
     text.push_str(&format!("\nrun by {}\n", c.by.join(", ")));
     text
+}
+
+/// A line for each database of each, and for each table that passed unproved.
+fn verifications(c: &Certificate) -> String {
+    let mut table = Table::new(&["VERIFIED", "AGE", "SAYS", "SOURCE AT", "TARGET AT", "OPTIONS", "BY"]);
+    let mut accepted = String::new();
+    for v in &c.verifications {
+        let words = v.found["options"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let options = words.collect::<Vec<_>>().join(" ");
+        for found in v.found["databases"].as_array().into_iter().flatten() {
+            let said = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+            let at: Option<Timestamp> = said("at").parse().ok();
+            table.row([
+                at.map_or_else(|| "?".into(), |at| format!("{at:.0}")),
+                report::age(at.map(|at| c.written.duration_since(at).as_secs())),
+                said("summary"),
+                said("sourceLsn"),
+                said("targetLsn"),
+                options.clone(),
+                v.by.clone(),
+            ]);
+            for a in found["accepted"].as_array().into_iter().flatten() {
+                let told = |key: &str| a[key].as_str().unwrap_or_default();
+                let database = said("database");
+                let line = format!("{} of database {database} unproved: accepted by {}\n", told("table"), told("by"));
+                accepted.push_str(&line);
+            }
+        }
+    }
+    format!("{}{accepted}", table.render(0))
 }

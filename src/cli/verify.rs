@@ -7,7 +7,9 @@ use super::{
 use crate::{
     error::{Context as _, Error, Result},
     facts::{self, cnpg, zalando},
+    journal,
     postgres::Db,
+    runner,
     script::{hooks::Hook, live::Counting},
     spec::Strategy,
     step::World,
@@ -39,7 +41,7 @@ pub struct Verify {
     /// Compare bytes, not values: the scale of numbers (1.0 and 1.00), 0 and -0; slower
     #[arg(long)]
     strict_bytes: bool,
-    /// For auditors: a SHA-256 of each row's text, which anybody can recompute in SQL; several times slower
+    /// For auditors: a SHA-256 of each row's text, which anybody can recompute in SQL; it takes nine times as long
     #[arg(long, conflicts_with_all = ["counts", "strict_bytes"])]
     sha256: bool,
     /// Rows to name in each table that differs, by their primary keys
@@ -63,13 +65,42 @@ pub struct Verify {
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<()> {
         if self.watch.asked() {
-            return self.watch.rounds(context, &self.which, async |world| self.look(world).await).await;
+            let rounds = self.watch.rounds(context, &self.which, async |world| self.look(world).await);
+            let (result, last) = rounds.await;
+            if let Some((world, verified)) = last {
+                self.record(context, &world, &verified).await;
+            }
+            return result;
         }
-        let look = async |world: &World| Ok((world.migration.name.clone(), self.look(world).await?));
-        let (name, verified) = context.look(&self.which, look).await?;
-        let result = judged(&verified, &name);
-        context.ui.print_with(verified.page(&name, self.all), &result)?;
+        let look = async |world: &World| Ok((world.clone(), self.look(world).await?));
+        let (world, verified) = context.look(&self.which, look).await?;
+        let name = &world.migration.name;
+        let result = judged(&verified, name);
+        context.ui.print_with(verified.page(name, self.all), &result)?;
+        self.record(context, &world, &verified).await;
         result
+    }
+
+    /// In the journal, for the certificate, once the migration has begun. It changes no verdict if that can't be.
+    async fn record(&self, context: &Context, world: &World, verified: &Verified) {
+        let Some(begun) = world.journal.state().fingerprint else { return };
+        let what = journal::What::Verified { found: verified.record(&self.options()) };
+        if let Err(why) = runner::record(&world.kube, &world.migration.name, &begun, what).await {
+            context.ui.say(format!("this result is not recorded for the report: {}", why.chain()));
+        }
+    }
+
+    /// What makes this result say more or less than another.
+    fn options(&self) -> Vec<String> {
+        let flags = [
+            (self.counts, "--counts"),
+            (self.strict_bytes, "--strict-bytes"),
+            (self.sha256, "--sha256"),
+            (self.indexes, "--indexes"),
+            (self.no_script, "--no-script"),
+            (self.watch.asked(), "--watch"),
+        ];
+        flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()).collect()
     }
 
     async fn look(&self, world: &World) -> Result<Verified> {
@@ -182,7 +213,10 @@ fn witnessed(before: Report, mut again: Report) -> Report {
         let same = |other: &&Item| (&other.kind, &other.name) == (&item.kind, &item.name);
         let Some(first) = before.items.iter().find(same) else { continue };
         match first.verdict {
-            Verdict::Pass if again.instant.is_none() || item.kind == "sequence" => *item = first.clone(),
+            Verdict::Pass if again.instant.is_none() || item.kind == "sequence" => {
+                let position = first.position.clone().or_else(|| Some(before.position()));
+                *item = Item { position, ..first.clone() };
+            }
             // Seen at one instant, rows that differ do so whatever moves; sequences belong to no transaction.
             _ if again.instant.is_some() && item.kind != "sequence" => {}
             _ if first.source != item.source => {

@@ -37,21 +37,23 @@ impl Watch {
         self.watch
     }
 
-    /// Prints every round. Ending to watch is no interruption: what was seen last counts.
+    /// Prints every round. Ending to watch is no interruption: what was seen last counts, and is returned with the world
+    /// that it was seen in.
     pub async fn rounds(
         &self,
         context: &Context,
         which: &Which,
         look: impl AsyncFn(&World) -> Result<Verified>,
-    ) -> Result<()> {
-        let mut last = None;
+    ) -> (Result<()>, Option<(World, Verified)>) {
+        let (mut last, mut seen) = (None, None);
         let rounds = async |world: &World| loop {
             let began = Instant::now();
             match round(world, &look).await {
-                Ok(verified) => {
+                Ok((world, verified)) => {
                     let result = judged(&verified, &world.migration.name);
                     context.ui.print_with(verified.round(&world.migration.name, began.elapsed()), &result)?;
                     last = Some(result);
+                    seen = Some((world, verified));
                 }
                 // The API server may be away for a moment; at the start it is an error.
                 Err(error) if last.is_some() => {
@@ -63,10 +65,11 @@ impl Watch {
             world.sleep(self.every).await?;
         };
         let ended: Result<()> = context.look(which, rounds).await;
-        match (ended, last) {
+        let result = match (ended, last) {
             (Err(error), Some(last)) if error.kind == Kind::Interrupted => last,
             (ended, _) => ended,
-        }
+        };
+        (result, seen)
     }
 
     fn limits(&self) -> Option<Limits> {
@@ -96,7 +99,9 @@ impl Watch {
 }
 
 /// With the journal as it is by now: a cutover may have begun meanwhile, or ended.
-async fn round(world: &World, look: &impl AsyncFn(&World) -> Result<Verified>) -> Result<Verified> {
+async fn round(world: &World, look: &impl AsyncFn(&World) -> Result<Verified>) -> Result<(World, Verified)> {
     let journal = Journal::read(&world.kube, &world.migration.name).await?;
-    look(&World { journal, ..world.clone() }).await
+    let world = World { journal, ..world.clone() };
+    let verified = look(&world).await?;
+    Ok((world, verified))
 }

@@ -3,6 +3,7 @@
 pub mod apps;
 pub mod carried;
 pub mod cnpg;
+pub mod collated;
 pub mod member;
 pub mod redact;
 pub mod scram;

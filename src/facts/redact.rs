@@ -1,6 +1,19 @@
 //! Takes secrets out of log lines: PostgreSQL and CNPG print verifiers and foreign passwords (observed-import-logical.md 1).
 
-const MARK: &str = "***";
+use serde_json::Value;
+
+/// What stands in a secret's place.
+pub const MARK: &str = "***";
+
+/// Every text in a document.
+pub fn document(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = redact(text),
+        Value::Array(all) => all.iter_mut().for_each(document),
+        Value::Object(all) => all.values_mut().for_each(document),
+        _ => {}
+    }
+}
 
 /// The text without the values of `PASSWORD '...'`, `password=...`, verifiers and passwords in URLs.
 /// Works on one line or on a whole log; JSON-escaped quotes are quotes too.
@@ -12,7 +25,8 @@ fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let skip = secret_after(rest);
+        let begins = !out.ends_with(in_name);
+        let skip = secret_after(rest).or_else(|| assigned(rest).filter(|_| begins));
         match skip {
             Some((keep, drop)) => {
                 out.push_str(&rest[..keep]);
@@ -63,6 +77,30 @@ fn secret_after(rest: &str) -> Option<(usize, usize)> {
     }
 }
 
+fn in_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.".contains(c)
+}
+
+/// `AWS_SECRET_ACCESS_KEY=x`, `app.jwt_secret=x`, `--token='x y'`: a name that speaks of a secret, and its value.
+fn assigned(rest: &str) -> Option<(usize, usize)> {
+    const SECRET: [&str; 6] = ["passw", "passphrase", "secret", "token", "credential", "_key"];
+    let name = &rest[..rest.find(|c| !in_name(c)).unwrap_or(rest.len())];
+    let value = rest[name.len()..].strip_prefix('=')?;
+    let lower = name.to_ascii_lowercase();
+    if !SECRET.iter().any(|word| lower.contains(word)) {
+        return None;
+    }
+    let keep = name.len() + 1;
+    Some(match value.strip_prefix('\'') {
+        Some(quoted) => (keep + 1, literal(quoted)),
+        None => {
+            let begin = value.trim_start_matches(['"', '\\']);
+            let end = begin.find([' ', ',', '"', '\'', '\\', '&', ';', '\n']).unwrap_or(begin.len());
+            (keep + value.len() - begin.len(), end)
+        }
+    })
+}
+
 /// Bytes up to the closing quote of a literal whose opening one is gone; a doubled quote is part of it. A literal that
 /// is not closed on its line is a secret to the end.
 fn literal(quoted: &str) -> usize {
@@ -102,6 +140,9 @@ mod tests {
             (r#""password": "abc", "user": "u""#, r#""password": "***", "user": "u""#),
             ("unclosed PASSWORD 'abc", "unclosed PASSWORD '***"),
             ("md5 of é is fine", "md5 of é is fine"),
+            ("AWS_SECRET_ACCESS_KEY=a/b+c wal-g wal-push %p", "AWS_SECRET_ACCESS_KEY=*** wal-g wal-push %p"),
+            ("app.jwt_secret=abc;x --token='it''s' y", "app.jwt_secret=***;x --token='***' y"),
+            ("cannot get secret: forbidden; work_mem=4MB", "cannot get secret: forbidden; work_mem=4MB"),
         ] {
             assert_eq!(redact(before), after);
         }

@@ -1,5 +1,6 @@
 //! What a preflight asks of the server and of each database: one statement each, so that a survey is two round trips.
 
+use super::collated::Collated;
 use crate::{
     error::{Context, Result},
     postgres::Db,
@@ -156,6 +157,9 @@ pub struct Schema {
     pub owners: Vec<String>,
     pub wal_position: u64,
     pub clock: f64,
+    /// Where it is asked for: a copy sorts by its own libraries.
+    #[serde(default)]
+    pub collated: Collated,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -117,6 +117,10 @@ pub enum What {
         /// Quoted, with its schema.
         table: String,
     },
+    /// What a `verify` of its own saw, outside of every step: verdicts and positions, no rows (`verify/record.rs`).
+    Verified {
+        found: Value,
+    },
     OutageBegan,
     OutageEnded {
         millis: u64,

@@ -147,7 +147,7 @@ impl State {
                 self.ended.remove(&Phase::Cutover.to_string());
             }
             What::Accepted { .. } => self.accepted.extend(Acceptance::of(entry)),
-            What::Note { .. } => {}
+            What::Note { .. } | What::Verified { .. } => {}
             What::Started { step, .. }
             | What::Done { step, .. }
             | What::Found { step }

@@ -72,11 +72,12 @@ impl Session {
     }
 }
 
-/// ROLLBACK must not be wrapped: in a failed transaction the SELECT that carries it would be refused.
+/// ROLLBACK, also to a savepoint, must not be wrapped: in a failed transaction the SELECT that carries it would be refused.
 fn sendable(statements: &str) -> String {
-    let bare = statements.trim().trim_end_matches(';');
-    if bare.eq_ignore_ascii_case("rollback") {
-        return "ROLLBACK;".to_string();
+    let bare = statements.trim().trim_end_matches(';').to_ascii_uppercase();
+    let savepoint = bare.strip_prefix("ROLLBACK TO SAVEPOINT ");
+    if bare == "ROLLBACK" || savepoint.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
+        return format!("{bare};");
     }
     format!("SELECT {} \\gexec", Literal::new(statements))
 }
@@ -125,6 +126,15 @@ mod tests {
             error.to_string(),
             "duplicate key of two lines (SQLSTATE 23505; detail: Key (id)=(1) exists.; hint: Use another.)"
         );
+    }
+
+    #[test]
+    fn what_ends_a_failed_transaction_goes_bare() {
+        assert_eq!(sendable(" rollback;"), "ROLLBACK;");
+        assert_eq!(sendable("ROLLBACK TO SAVEPOINT look"), "ROLLBACK TO SAVEPOINT LOOK;");
+        for wrapped in ["ROLLBACK TO SAVEPOINT :name", "ROLLBACK TO SAVEPOINT a; SELECT 1", "ROLLBACK; SELECT 1"] {
+            assert!(sendable(wrapped).starts_with("SELECT '"), "{wrapped}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The certificate as one page: no script, no font, no picture from elsewhere. Everything is escaped.
 
-use super::{Certificate, Outage};
+use super::{Certificate, Outage, Verification, age};
 use serde_json::Value;
 use std::fmt::{Display, Write};
 
@@ -28,6 +28,8 @@ pub fn html(certificate: &Certificate) -> String {
             "<p>{table} of database {database} passed <strong>unproved</strong>: accepted by {by} at {at}.</p>"
         );
     }
+    body.push_str(&verifications(&c.verifications));
+    body.push_str(&tables(c));
     body.push_str(&steps(c));
     let _ =
         writeln!(body, "<h2>Facts at the beginning</h2><details><summary>show</summary>{}</details>", value(&c.facts));
@@ -139,6 +141,62 @@ fn steps(c: &Certificate) -> String {
         );
     }
     text + "</table>\n"
+}
+
+/// A row for each database of each; what was accepted, and what did not pass, below it.
+fn verifications(all: &[Verification]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "<h2>Verifications</h2>\n<table><tr><th>Seen</th><th>Database</th><th>Result</th><th>Source at</th><th>Target at</th><th>Run by</th></tr>\n",
+    );
+    let said = |value: &Value| esc(value.as_str().unwrap_or_default());
+    for v in all {
+        for report in v.found["databases"].as_array().into_iter().flatten() {
+            let words = v.found["options"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let options: String = words.map(|word| format!(" <code>{}</code>", esc(word))).collect();
+            let _ = writeln!(
+                text,
+                "<tr><td>{}</td><td>{}</td><td>{}{options}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                said(&report["at"]),
+                said(&report["database"]),
+                said(&report["summary"]),
+                said(&report["sourceLsn"]),
+                said(&report["targetLsn"]),
+                esc(&v.by)
+            );
+            for (key, words) in [("accepted", "accepted unproved"), ("problems", "not equal")] {
+                if report[key].as_array().is_some_and(|list| !list.is_empty()) {
+                    let _ = writeln!(
+                        text,
+                        "<tr><td></td><td>{words}</td><td colspan=\"4\">{}</td></tr>",
+                        value(&report[key])
+                    );
+                }
+            }
+        }
+        if v.found["script"]["problems"].as_array().is_some_and(|list| !list.is_empty()) {
+            let problems = value(&v.found["script"]["problems"]);
+            let _ = writeln!(text, "<tr><td></td><td>script</td><td colspan=\"4\">{problems}</td></tr>");
+        }
+    }
+    text + "</table>\n"
+}
+
+fn tables(c: &Certificate) -> String {
+    if c.tables.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "<h2>Tables, and where each was last seen equal</h2><details><summary>show</summary>\n<table><tr><th>Database</th><th>Table</th><th>Seen</th><th>Source at</th><th>Target at</th><th>Before this page</th></tr>\n",
+    );
+    for t in &c.tables {
+        let cells = [&t.database, &t.table, &t.at, &t.source_lsn, &t.target_lsn, &age(t.age)];
+        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", esc(cell))).collect();
+        let _ = writeln!(text, "<tr>{cells}</tr>");
+    }
+    text + "</table></details>\n"
 }
 
 /// Any JSON as nested tables.

@@ -5,9 +5,11 @@
 
 mod html;
 mod outage;
+mod verifications;
 
 pub use html::html;
 pub use outage::{Part, split};
+pub use verifications::{Equal, Verification, age};
 
 use crate::{
     journal::{Acceptance, Entry, Fingerprint, Phase, Standing, State, What},
@@ -61,6 +63,10 @@ pub struct Certificate {
     pub proofs: BTreeMap<String, Value>,
     /// Tables that passed a gate unproved, and who let them.
     pub accepted: Vec<Acceptance>,
+    /// Comparisons of their own, oldest first; the gate's is among the proofs.
+    pub verifications: Vec<Verification>,
+    /// Each table where it was last seen equal.
+    pub tables: Vec<Equal>,
     /// Everybody who ran a part of it: user@host/pid.
     pub by: Vec<String>,
     pub written: Timestamp,
@@ -102,6 +108,7 @@ pub fn certificate(migration: &Migration, plan: Option<&Plan>, entries: &[Entry]
     let mut by: Vec<String> = entries.iter().map(|entry| entry.by.clone()).collect();
     by.sort();
     by.dedup();
+    let (verifications, written) = (verifications::verifications(entries), Timestamp::now());
     Certificate {
         migration: migration.name.clone(),
         namespace: migration.namespace.clone(),
@@ -121,8 +128,10 @@ pub fn certificate(migration: &Migration, plan: Option<&Plan>, entries: &[Entry]
             .map(|id| (id.to_string(), state.step(id).evidence.clone()))
             .collect(),
         accepted: entries.iter().filter_map(Acceptance::of).collect(),
+        tables: verifications::tables(&state, &verifications, written),
+        verifications,
         by,
-        written: Timestamp::now(),
+        written,
         from: None,
         fingerprint: state.fingerprint,
         facts: state.facts,

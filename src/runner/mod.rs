@@ -5,10 +5,12 @@ mod decide;
 mod fix;
 mod open;
 mod patience;
+mod record;
 mod told;
 
 pub use fix::for_fixes;
 pub use open::open;
+pub use record::record;
 pub use told::{Why, tells};
 
 use crate::{

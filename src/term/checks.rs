@@ -1,7 +1,10 @@
 //! What the preflight found: a line each, by groups; for what is not a pass the why and the remedy.
 
 use super::{Page, Table, paint, plan::wrap};
-use crate::checks::{CATALOGUE, Check, Finding, Group, Moment, Status};
+use crate::{
+    checks::{CATALOGUE, Check, Finding, Group, Moment, Status},
+    facts::redact,
+};
 use console::Style;
 use serde_json::{Value, json};
 
@@ -9,8 +12,11 @@ const ORDER: [Status; 5] = [Status::Fail, Status::Unknown, Status::Warn, Status:
 
 pub fn page(migration: &str, findings: &[Finding]) -> Page {
     let numbers: Value = ORDER.iter().map(|s| (word(*s).to_lowercase(), json!(count(findings, *s)))).collect();
+    let mut document =
+        json!({ "migration": migration, "result": worst(findings), "count": numbers, "findings": findings });
+    redact::document(&mut document);
     Page {
-        document: json!({ "migration": migration, "result": worst(findings), "count": numbers, "findings": findings }),
+        document,
         names: findings.iter().filter(|f| f.status != Status::Skipped).map(|f| f.id.to_string()).collect(),
         text: text(findings),
     }
@@ -160,7 +166,7 @@ pub fn catalogue() -> Page {
 /// docs/checks.md, which a test keeps the same as this.
 pub fn manual() -> String {
     let mut text = String::from(
-        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n\n`--fix` shows what it would do, asks (`--yes` answers), does it and looks again. It knows what an earlier try of the same\nmigration has left, what PostgreSQL's manual says is to be dropped, and a setting that `rollback` puts back. Not among\nthem, as a human must know why it is so: read-only databases, pauses, volumes, sessions, passwords.\n\n`--image-pod` runs one small pod of the target's image, which says what it holds: then `extensions`, `locale`,\n`postgres-version` and `collation-version` go by that and not by the image's name. The pod is removed at once.\n",
+        "# The checks\n\nWhat `kubectl pgmigrate check` looks for, read-only. `--only` and `--skip` take ids and groups, `-o json` and\n`-o junit` are for programs. Exit code 3: something failed, or could not be looked at. This page is made from the\nprogram (`tests/checks` keeps it so).\n\n`--fix` shows what it would do, asks (`--yes` answers), does it and looks again. It knows what an earlier try of the same\nmigration has left, what PostgreSQL's manual says is to be dropped, and a setting that `rollback` puts back. Not among\nthem, as a human must know why it is so: read-only databases, pauses, volumes, sessions, passwords.\n\n`--image-pod` runs one small pod of the target's image, which says what it holds: then `extensions`, `locale`,\n`postgres-version` and `collation-version` go by that and not by the image's name. The pod is removed at once.\n\n`--facts -o json` (or yaml) adds everything that was seen under `facts`, for a ticket: what a look that failed could not\nsee is `{\"unknown\": why}` there. No password and no verifier is in it: of Kubernetes' objects only fields are taken in which\nnone can stand (no environment, arguments or annotations; of Secrets and ConfigMaps the keys), and `password=...` and its\nlike are struck from every text. Names of hosts, roles, databases, tables and workloads are in it.\n",
     );
     for group in CATALOGUE {
         text.push_str(&format!("\n## {} (`{}`)\n", group.title, group.name));

@@ -48,7 +48,10 @@ pub(super) fn words(event: &Event, collected: &Collected) -> String {
             format!("done      {title} ({:.2} s){note}", took.as_secs_f64())
         }
         Event::StepSkipped { title, why, .. } => format!("skip      {title}: {why}"),
-        Event::StepFailed { title, error, .. } => format!("FAILED    {title}: {error}"),
+        // The error ends the run and is told whole there.
+        Event::StepFailed { title, error, .. } => {
+            format!("FAILED    {title}: {}", error.lines().next().unwrap_or_default())
+        }
         Event::StepReverted { title, took, .. } => format!("undone    {title} ({:.2} s)", took.as_secs_f64()),
         Event::OutageBegan { so_far: Duration::ZERO, budget } => {
             format!("outage    begins; back by itself after {} s", budget.as_secs())

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub struct Forecast {
     pub basis: Basis,
     pub there: Vec<There>,
+    pub reindex: Vec<Reindex>,
     /// With every object, patch and statement.
     pub all: bool,
 }
@@ -25,6 +26,15 @@ pub struct There {
     pub wanted: Value,
     /// The object of that name; Ok(None): there is none. Err: why that is not known.
     pub now: Result<Option<Value>, String>,
+}
+
+/// What makes one database's indexes right after a physical copy, where text sorts otherwise at the target.
+pub struct Reindex {
+    pub database: String,
+    /// How it is known, or why it is not.
+    pub basis: String,
+    /// For the promoted target, in this order. None: not known.
+    pub statements: Option<Vec<String>>,
 }
 
 pub fn page(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Page {
@@ -94,6 +104,7 @@ fn document(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Value {
     json!({
         "migration": migration.name, "namespace": migration.namespace, "strategy": migration.strategy.to_string(),
         "digest": plan.digest(), "pointOfNoReturn": plan.one_way().id(), "outageSeconds": forecast.basis.outage(plan), "phases": phases,
+        "reindex": forecast.reindex.iter().map(Reindex::document).collect::<Vec<_>>(),
         "manifests": forecast.there.iter().map(There::document).collect::<Vec<_>>(),
     })
 }
@@ -122,6 +133,7 @@ fn text(migration: &Migration, plan: &Plan, forecast: &Forecast) -> String {
         }
     }
     text.extend(forecast.there.iter().map(There::text));
+    text.extend(forecast.reindex.iter().map(Reindex::text));
     let outage = forecast.basis.outage(plan);
     let budget = migration.guardrails.downtime_budget.as_secs();
     let from = if outage.measured {
@@ -197,6 +209,26 @@ impl There {
                 text => format!("\n{name} is there; what the plan makes differs from it (-: now, +: made):\n{text}"),
             },
             Err(why) => format!("\n{name}: whether it is there is not known: {why}\n"),
+        }
+    }
+}
+
+impl Reindex {
+    fn document(&self) -> Value {
+        json!({ "database": self.database, "basis": self.basis, "statements": self.statements })
+    }
+
+    fn text(&self) -> String {
+        let Reindex { database, basis, statements } = self;
+        match statements.as_deref() {
+            None => format!("\nwhether indexes of database {database} must be built anew is not known: {basis}\n"),
+            Some([]) => format!("\nno index of database {database} must be built anew: {basis}\n"),
+            Some(statements) => {
+                let lines: String = statements.iter().map(|statement| format!("  {statement}\n")).collect();
+                format!(
+                    "\nafter the promotion, in database {database} of the target, in this order ({basis}):\n{lines}"
+                )
+            }
         }
     }
 }

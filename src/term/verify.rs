@@ -3,12 +3,12 @@
 use super::{Page, Table, paint};
 use crate::{
     postgres::Lsn,
-    verify::{Code, Item, Report, Verdict, worst},
+    verify::{Code, Item, Report, Verdict, problems, worst},
 };
 use console::Style;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Everything that was looked at.
@@ -27,6 +27,14 @@ impl Verified {
     /// The worst of all; inconclusive when nothing was looked at.
     pub fn overall(&self) -> (Verdict, Code) {
         worst(self.items())
+    }
+
+    /// What is kept of it (`options`: of the command line), docs/verify.md.
+    pub fn record(&self, options: &[String]) -> Value {
+        let (result, code) = self.overall();
+        let databases: Vec<Value> = self.databases.iter().map(Report::record).collect();
+        let script = json!({ "checks": self.script.len(), "problems": problems(self.script.iter()) });
+        json!({ "result": result, "code": code, "options": options, "databases": databases, "script": script })
     }
 
     /// Short of `all`, what passed and is not a table is only counted.

@@ -6,33 +6,11 @@
 
 use super::{Code, Item, Verdict, side::text, verdict::Unseen};
 use crate::{
-    error::{Context, Error, Result},
+    error::{Error, Result},
+    facts::collated::{self, Collation, Index, collations},
     postgres::{Db, Ident, session::Row, sql_error},
 };
-use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
-
-#[derive(Debug, Clone, Deserialize)]
-struct Collation {
-    id: String,
-    name: String,
-    default: bool,
-    recorded: Option<String>,
-    actual: Option<String>,
-    versioned: Option<bool>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Index {
-    schema: String,
-    relation: String,
-    oid: i64,
-    kind: String,
-    exclusion: bool,
-    unlogged: bool,
-    collations: Vec<String>,
-}
 
 /// What was found, and the statements for the promoted target that make it good, in their order.
 #[derive(Debug, Default)]
@@ -68,14 +46,13 @@ async fn look(source: Option<&mut Db>, target: &mut Db, database: &str, amcheck:
     if suspect.is_empty() {
         return Ok(found);
     }
-    let rows = target.rows(include_str!("../postgres/sql/collated_indexes.sql"), &[]).await?;
+    let indexes = collated::indexes(target).await?;
     let checker = checker(target).await?;
-    for row in rows {
-        let index = Index::deserialize(Value::Object(row)).context("read the list of indexes")?;
+    for index in indexes {
         if !suspect.iter().any(|c| index.collations.contains(&c.id)) || (standby && index.unlogged) {
             continue;
         }
-        let item = index.checked(target, database, amcheck, checker.as_deref()).await;
+        let item = checked(&index, target, database, amcheck, checker.as_deref()).await;
         if item.verdict != Verdict::Pass {
             found.repair.push(index.rebuild());
         }
@@ -83,18 +60,6 @@ async fn look(source: Option<&mut Db>, target: &mut Db, database: &str, amcheck:
     }
     found.repair.extend(suspect.iter().filter_map(|collation| collation.refresh(database)));
     Ok(found)
-}
-
-async fn collations(db: &mut Db) -> Result<Vec<Collation>> {
-    let default = match db.identity().await?.version_num {
-        150_000.. => "pg_database_collation_actual_version(d.oid)",
-        // Every locale of libc has libc's version.
-        _ => "(SELECT max(pg_collation_actual_version(l.oid)) FROM pg_collation l WHERE l.collprovider = 'c')",
-    };
-    let query = include_str!("../postgres/sql/index_collations.sql").replace("{default}", default);
-    let rows = db.rows(&query, &[]).await?;
-    let read = |row| Collation::deserialize(Value::Object(row)).context("read the list of collations");
-    rows.into_iter().map(read).collect()
 }
 
 /// None: it has no version, as C. What is recorded is what the indexes were made with; on a standby it is the source's, who
@@ -127,58 +92,35 @@ async fn checker(db: &mut Db) -> Result<Option<String>> {
     Ok(db.rows(query, &[]).await?.first().map(|row: &Row| text(row, "schema")))
 }
 
-impl Index {
-    fn name(&self) -> String {
-        format!("{}.{}", Ident::new(&self.schema), Ident::new(&self.relation))
-    }
-
-    async fn checked(&self, db: &mut Db, database: &str, asked: bool, checker: Option<&str>) -> Item {
-        let told = |verdict, code, note: &str| Item {
-            note: (!note.is_empty()).then(|| note.to_owned()),
-            ..Item::new(database, "index order", &self.name(), verdict, code)
-        };
-        let schema = match (asked, self.kind.as_str(), checker) {
-            (_, kind, _) if kind != "btree" => {
-                let why = format!("amcheck does not read indexes of kind {kind}");
-                return told(Verdict::Inconclusive, Code::IndexUnchecked, &why);
-            }
-            (false, ..) => return told(Verdict::Inconclusive, Code::IndexUnchecked, "verify --indexes reads it"),
-            (_, _, None) => {
-                let why = "the extension amcheck is not in this database: CREATE EXTENSION amcheck (before the promotion: at the source)";
-                return told(Verdict::Inconclusive, Code::AmcheckAbsent, why);
-            }
-            (_, _, Some(schema)) => schema,
-        };
-        let check = format!("SELECT {}.bt_index_check({}::regclass, true)", Ident::new(schema), self.oid);
-        let checked = match db.run("SET statement_timeout = 0").await {
-            Ok(()) => db.run(&check).await,
-            failed => failed,
-        };
-        match checked {
-            Ok(()) => told(Verdict::Pass, Code::Equal, "every row is where the target's library sorts it"),
-            Err(error) if broken(&error) => told(Verdict::Fail, Code::IndexBroken, &Unseen::of(&error).why),
-            Err(error) => {
-                let Unseen { code, why } = Unseen::of(&error);
-                told(Verdict::Inconclusive, code, &why)
-            }
+async fn checked(index: &Index, db: &mut Db, database: &str, asked: bool, checker: Option<&str>) -> Item {
+    let told = |verdict, code, note: &str| Item {
+        note: (!note.is_empty()).then(|| note.to_owned()),
+        ..Item::new(database, "index order", &index.name(), verdict, code)
+    };
+    let schema = match (asked, index.kind.as_str(), checker) {
+        (_, kind, _) if kind != "btree" => {
+            let why = format!("amcheck does not read indexes of kind {kind}");
+            return told(Verdict::Inconclusive, Code::IndexUnchecked, &why);
         }
-    }
-
-    /// What an exclusion constraint stands on can't be rebuilt while it is used (PostgreSQL 17 docs, REINDEX).
-    fn rebuild(&self) -> String {
-        let how = if self.exclusion { "" } else { "CONCURRENTLY " };
-        format!("REINDEX INDEX {how}{};", self.name())
-    }
-}
-
-impl Collation {
-    /// Only after its indexes are right: it takes the warning away.
-    fn refresh(&self, database: &str) -> Option<String> {
-        self.recorded.as_ref()?;
-        Some(match self.default {
-            true => format!("ALTER DATABASE {} REFRESH COLLATION VERSION;", Ident::new(database)),
-            false => format!("ALTER COLLATION {} REFRESH VERSION;", self.name),
-        })
+        (false, ..) => return told(Verdict::Inconclusive, Code::IndexUnchecked, "verify --indexes reads it"),
+        (_, _, None) => {
+            let why = "the extension amcheck is not in this database: CREATE EXTENSION amcheck (before the promotion: at the source)";
+            return told(Verdict::Inconclusive, Code::AmcheckAbsent, why);
+        }
+        (_, _, Some(schema)) => schema,
+    };
+    let check = format!("SELECT {}.bt_index_check({}::regclass, true)", Ident::new(schema), index.oid);
+    let checked = match db.run("SET statement_timeout = 0").await {
+        Ok(()) => db.run(&check).await,
+        failed => failed,
+    };
+    match checked {
+        Ok(()) => told(Verdict::Pass, Code::Equal, "every row is where the target's library sorts it"),
+        Err(error) if broken(&error) => told(Verdict::Fail, Code::IndexBroken, &Unseen::of(&error).why),
+        Err(error) => {
+            let Unseen { code, why } = Unseen::of(&error);
+            told(Verdict::Inconclusive, code, &why)
+        }
     }
 }
 

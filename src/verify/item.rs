@@ -26,6 +26,19 @@ pub struct Item {
     /// The first rows of a table that differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Difference>,
+    /// Where it was seen, if in an earlier look than the rest of its report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// When a snapshot of both ends was taken, and where they stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Position {
+    /// RFC 3339
+    pub at: String,
+    pub source_lsn: String,
+    pub target_lsn: String,
 }
 
 /// Equal catalogue facts are not items of their own: one item a kind says how many there are.
@@ -79,6 +92,11 @@ impl Report {
         report
     }
 
+    pub fn position(&self) -> Position {
+        let (source_lsn, target_lsn) = (self.source_lsn.clone(), self.target_lsn.clone());
+        Position { at: self.at.clone(), source_lsn, target_lsn }
+    }
+
     pub fn add(&mut self, indexes: Indexes) {
         self.items.extend(indexes.items);
         self.repair = indexes.repair;
@@ -110,30 +128,27 @@ impl Report {
         self.items.iter().filter(|i| i.accepted.is_some())
     }
 
-    /// `12 tables and the catalogue are equal` or the first problems, for one line.
+    /// `12 tables and the catalogue are equal` or how many things are not, for one line.
     pub fn summary(&self) -> String {
-        let tables = self.items.iter().filter(|i| i.is_table()).count();
-        let problems: Vec<String> = self.problems().take(3).map(Item::to_string).collect();
         let accepted: Vec<&str> = self.accepted().map(|i| i.name.as_str()).collect();
-        match (self.overall, problems.is_empty()) {
-            (Verdict::Pass, _) if accepted.is_empty() => {
-                format!("{}: {tables} tables and the catalogue are equal", self.database)
+        let tables = self.items.iter().filter(|i| i.is_table()).count() - accepted.len();
+        let has = |kind: &str| self.items.iter().any(|item| item.kind == kind);
+        let equal = || match (has("window"), has("rows")) {
+            (true, _) => "not compared: what the cutover proved holds".to_owned(),
+            (_, true) => format!("{tables} tables have as many rows on both ends"),
+            _ => format!("{tables} tables and the catalogue are equal"),
+        };
+        match (self.overall, self.items.len()) {
+            (Verdict::Pass, _) if accepted.is_empty() => format!("{}: {}", self.database, equal()),
+            (Verdict::Pass, _) => {
+                format!("{}: {}; accepted unproved: {}", self.database, equal(), accepted.join(", "))
             }
-            (Verdict::Pass, _) => format!(
-                "{}: {} tables and the catalogue are equal; accepted unproved: {}",
-                self.database,
-                tables - accepted.len(),
-                accepted.join(", ")
-            ),
-            (verdict, true) => format!("{}: {verdict}: nothing was compared", self.database),
-            (verdict, false) => {
-                format!(
-                    "{}: {verdict}: {} of {}: {}",
-                    self.database,
-                    self.problems().count(),
-                    self.items.len(),
-                    problems.join("; ")
-                )
+            (verdict, 0) => format!("{}: {verdict}: nothing was compared", self.database),
+            (verdict, all) => {
+                let count = |bad| (self.problems().filter(|item| item.verdict == bad).count(), bad);
+                let counts = [Verdict::Fail, Verdict::Inconclusive].map(count);
+                let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, bad)| format!("{n} {bad}"));
+                format!("{}: {verdict}: {} of {all}", self.database, counts.collect::<Vec<_>>().join(", "))
             }
         }
     }
@@ -165,6 +180,7 @@ impl Item {
             target: None,
             note: None,
             rows: Vec::new(),
+            position: None,
         }
     }
 

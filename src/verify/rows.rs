@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
             "SELECT (k >> {}) & {} AS bucket, {} FROM (SELECT {} AS k, {} AS h FROM ONLY {} r OFFSET 0) s WHERE {} GROUP BY 1",
             at.depth * BITS,
             (1 << BITS) - 1,
-            Fingerprint::COLUMNS,
+            Fingerprint::columns("h"),
             self.split,
             self.row,
             self.table.name,

@@ -7,7 +7,7 @@
 use super::{
     Throttle, Unseen,
     hash::Hasher,
-    side::{Session, Side, number},
+    side::{Session, Side, number, text},
     tables::Table,
 };
 use crate::postgres::session::Row;
@@ -26,37 +26,36 @@ const FIRST: u64 = 2048;
 /// Small tables in one statement, at most.
 const TOGETHER: usize = 100;
 
-/// Any single change is missed once in 2^62: the two sums hold 31 bits each of a row's hash.
+/// Any single change is missed once in 2^64.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     pub rows: i64,
-    high: i64,
-    low: i64,
+    sum: i128,
 }
 
 impl Fingerprint {
-    /// Columns of a query over rows `h`. Sums of int4 are bigints to PostgreSQL; a sum of bigints would be a slow numeric.
-    pub const COLUMNS: &str =
-        "count(*) AS n, coalesce(sum((h >> 33)::int4), 0) AS high, coalesce(sum((h & 2147483647)::int4), 0) AS low";
+    /// Columns of a query over rows with this hash. PostgreSQL sums bigints in 128 bits, and makes a numeric of the total.
+    pub fn columns(hash: &str) -> String {
+        format!("count(*) AS n, coalesce(sum({hash}), 0)::text AS digest")
+    }
 
     pub fn read(row: &Row) -> Result<Fingerprint, Unseen> {
-        match (number(row, "n"), number(row, "high"), number(row, "low")) {
-            (Some(rows), Some(high), Some(low)) => Ok(Fingerprint { rows, high, low }),
+        match (number(row, "n"), text(row, "digest").parse()) {
+            (Some(rows), Ok(sum)) => Ok(Fingerprint { rows, sum }),
             _ => Err("the answer is no fingerprint".into()),
         }
     }
 
     fn add(&mut self, other: Fingerprint) {
         self.rows += other.rows;
-        self.high = self.high.wrapping_add(other.high);
-        self.low = self.low.wrapping_add(other.low);
+        self.sum = self.sum.wrapping_add(other.sum);
     }
 }
 
 /// All of it: what is told alike is alike.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rows, digest {:x}.{:x}", self.rows, self.high, self.low)
+        write!(f, "{} rows, digest {}", self.rows, self.sum)
     }
 }
 
@@ -65,14 +64,11 @@ type Scanned = Result<Fingerprint, Unseen>;
 /// `rows`: a WHERE clause over relation `r`, or nothing.
 pub(crate) fn query(table: &Table, rows: &str, hasher: Option<&Hasher>) -> String {
     match hasher {
-        // OFFSET 0: else each sum would hash the row again.
-        Some(hasher) => format!(
-            "SELECT {} FROM (SELECT {} AS h FROM ONLY {} r{rows} OFFSET 0) s",
-            Fingerprint::COLUMNS,
-            hasher.row(&table.columns),
-            table.name
-        ),
-        None => format!("SELECT count(*) AS n, 0 AS high, 0 AS low FROM ONLY {} r{rows}", table.name),
+        Some(hasher) => {
+            let columns = Fingerprint::columns(&hasher.row(&table.columns));
+            format!("SELECT {columns} FROM ONLY {} r{rows}", table.name)
+        }
+        None => format!("SELECT count(*) AS n, '0' AS digest FROM ONLY {} r{rows}", table.name),
     }
 }
 

@@ -2,6 +2,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod facts;
 mod fix;
 mod image;
 mod lab;

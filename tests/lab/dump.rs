@@ -98,7 +98,8 @@ async fn what_cannot_be_compared_passes_the_gate_by_name_alone() {
     let Some(bench) = Bench::up(Setting::dump()).await else { return };
     bench.at_source(DICE).await;
     let _ = bench.prepare().await;
-    let _ = bench.cutover().await.code(3).says("dice").says(r#"--accept-inconclusive '"mastodon"."public"."dice"'"#);
+    let refused = bench.cutover().await.code(3).says(r#"--accept-inconclusive '"mastodon"."public"."dice"'"#);
+    assert_eq!(refused.stderr.matches("INCONCLUSIVE: data").count(), 1, "{refused}");
     bench.on_source().await;
     let journal = bench.object("configmaps", "pgmigrate-mastodon");
     let cutover = "cutover mastodon --accept-one-way mastodon --accept-inconclusive";
@@ -116,5 +117,8 @@ async fn what_cannot_be_compared_passes_the_gate_by_name_alone() {
     assert_eq!(report["accepted"][0]["table"], r#""public"."dice""#);
     assert!(report["accepted"][0]["by"].as_str().is_some_and(|by| by.contains('@')));
     assert_eq!(report["proofs"]["verify"]["reports"][0]["code"], "accepted");
+    let tables = report["tables"].as_array().expect("a list");
+    let proved = |name: &str| tables.iter().any(|table| table["table"] == format!(r#""public"."{name}""#));
+    assert!(proved("accounts") && !proved("dice"), "{report:#}");
     bench.end().await;
 }

@@ -12,3 +12,4 @@ mod patience;
 mod pooler;
 mod replica;
 mod script;
+mod verify;

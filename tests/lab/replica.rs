@@ -87,6 +87,13 @@ async fn watched_until_it_is_ended(bench: &Bench) {
     let said = std::fs::read_to_string(&file).expect("what it said");
     let last = said.lines().rfind(|line| line.contains(" s old, took ")).expect("a round");
     assert_eq!(ended.code, Some(if last.contains("  PASS  ") { 0 } else { 3 }), "{said}{ended}");
+    // Of all its rounds the last one is kept.
+    let report = bench.run("report mastodon -o json").await.code(0).json();
+    let kept = report["verifications"].as_array().expect("a list");
+    let watched = kept.iter().filter(|v| v["options"] == serde_json::json!(["--watch"])).collect::<Vec<_>>();
+    assert_eq!(watched.len(), 1, "{report:#}");
+    let summary = watched[0]["databases"][0]["summary"].as_str().expect("a summary");
+    assert!(last.contains(summary), "{summary} is not in: {last}");
 }
 
 /// All that the certificate owes its reader, and nothing that it must not tell.

@@ -13,7 +13,7 @@ CREATE TABLE broken (id int, c colour); INSERT INTO broken VALUES (1, 'green');"
 async fn does(what: &str, pair: &Pair) {
     let reader = format!(
         "SELECT {what}(pid) FROM pg_stat_activity WHERE application_name = 'pgmigrate' AND state = 'active' \
-         AND query LIKE '%\"slow\" r WHERE%' LIMIT 1"
+         AND query LIKE '%FROM ONLY \"public\".\"slow\" r%' LIMIT 1"
     );
     while pair.source.sql("postgres", &reader).await != "t" {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -88,4 +88,20 @@ async fn a_materialised_view_passes_when_its_definition_says_so_or_somebody_does
 
 fn quoted(name: &str) -> String {
     format!(r#""public"."{name}""#)
+}
+
+/// A table that nobody else may read just now: the wait for it ends, whatever limits the role has of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_locked_is_a_timeout() {
+    let Some(pair) = Pair::start().await else { return };
+    pair.both("postgres", "CREATE TABLE locked (id int); ALTER ROLE postgres SET statement_timeout = '7s'").await;
+    passes(&pair.compare("postgres", DATA).await);
+    let mut holder = pair.source.open("postgres").await;
+    holder.run("BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").await.expect("the lock");
+    let report = pair.compare("postgres", What { sequences: false, ..DATA }).await;
+    assert_eq!((report.overall, report.code), (Verdict::Inconclusive, Code::Timeout));
+    let note = report.items[0].note.clone().unwrap_or_default();
+    assert!(note.contains("source") && note.contains("lock timeout"), "{note}");
+    holder.run("ROLLBACK").await.expect("the lock's end");
+    passes(&pair.compare("postgres", DATA).await);
 }

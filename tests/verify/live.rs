@@ -68,7 +68,7 @@ async fn nothing_is_begun_while_the_source_is_busy() {
     // It fails when it is ended.
     let at_work = pair.source.0.sql("postgres", "SELECT pg_sleep(3600) /* at work */");
     let ending = async {
-        while !heard("1 sessions are at work") {
+        while !heard("1 sessions are at work") && !compared.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!(!compared.load(Ordering::Relaxed), "it did not wait");
@@ -86,4 +86,48 @@ async fn nothing_is_begun_while_the_source_is_busy() {
     };
     passes(&report);
     assert!(heard("comparing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_while_a_standby_lags() {
+    const LIST: &str = "-- Whatever holds rows";
+    const LOAD: &str = "-- Who else is at work";
+    const READ: &str = r#"FROM ONLY "public"."still" r"#;
+    let Some(pair) = Pair::start().await else { return };
+    pair.both("postgres", TABLES).await;
+    let dir = directory();
+    let standby = pair.source.standby(dir.path(), "c").await;
+    while pair.source.sql("postgres", "SELECT count(replay_lsn) FROM pg_stat_replication").await != "1" {}
+    standby.sql("postgres", "SELECT pg_wal_replay_pause()").await;
+    let lag = "SELECT pg_logical_emit_message(false, 'lag', repeat('x', 8 << 20))";
+    pair.source.sql("postgres", lag).await;
+    pair.source.sql("postgres", "ALTER ROLE postgres SET log_statement = 'all'").await;
+
+    // Statements in the order in which they were begun.
+    let text = || std::fs::read_to_string(&pair.source.0.log).expect("the server's log");
+    let throttle = Throttle::new(Limits { active: u64::MAX, lag: 1 << 20 });
+    let told = std::sync::Mutex::new(Vec::new());
+    let said = |text: &str| told.lock().expect("unpoisoned").push(text.to_owned());
+    let comparing = pair.compare("postgres", What { sequences: false, throttle: Some(&throttle), ..DATA });
+    let ending = async {
+        // It knows the tables, and has looked at the lag twice since: it does wait.
+        let looks = || text().split_once(LIST).map_or(0, |(_, after)| after.matches(LOAD).count());
+        while looks() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pair.source.sql("postgres", "SELECT 'the lag goes'").await;
+        standby.sql("postgres", "SELECT pg_wal_replay_resume()").await;
+    };
+    let gauge = throttle.gauge(|| Box::pin(async { Ok(pair.source.open("postgres").await) }), said);
+    let (report, ()) = tokio::select! {
+        done = async { tokio::join!(comparing, ending) } => done,
+        never = gauge => match never {},
+    };
+    passes(&report);
+    let text = text();
+    let (before, after) = text.split_once("the lag goes").expect("the mark");
+    assert!(!before.contains(READ) && after.contains(READ), "read before the lag was gone");
+    let told = told.into_inner().expect("unpoisoned");
+    assert!(told[0].contains("a standby has 8 MiB to replay (limit 1 MiB)"), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("comparing"));
 }

@@ -13,7 +13,7 @@ INSERT INTO \"Odd \"\"Name\" VALUES ('k', '2024-02-29', '[[1], 2]'), ('infinity'
 CREATE SEQUENCE s; SELECT setval('s', 41);";
 
 /// The change at the target, what takes it back, the table, the first rows that differ.
-const CHANGES: [(&str, &str, &str, &[&str]); 19] = [
+const CHANGES: [(&str, &str, &str, &[&str]); 21] = [
     (
         "UPDATE big SET b = set_bit(b, 3, 1 - get_bit(b, 3)) WHERE id = 77777",
         "UPDATE big SET b = set_bit(b, 3, 1 - get_bit(b, 3)) WHERE id = 77777",
@@ -31,6 +31,13 @@ const CHANGES: [(&str, &str, &str, &[&str]); 19] = [
         "UPDATE big SET customer = other, other = customer WHERE id = 5",
         r#""public"."big""#,
         &["id=5 differs"],
+    ),
+    // Every value one column on.
+    (
+        "UPDATE big SET other = customer, customer = NULL WHERE id = 6",
+        "UPDATE big SET customer = other, other = 5 WHERE id = 6",
+        r#""public"."big""#,
+        &["id=6 differs"],
     ),
     (
         "UPDATE big SET note = note||' ' WHERE id = 200000",
@@ -52,6 +59,12 @@ const CHANGES: [(&str, &str, &str, &[&str]); 19] = [
     ),
     (
         "UPDATE big SET price = 'Infinity' WHERE id = 199999",
+        "UPDATE big SET price = 'NaN' WHERE id = 199999",
+        r#""public"."big""#,
+        &["id=199999 differs"],
+    ),
+    (
+        "UPDATE big SET price = 0 WHERE id = 199999",
         "UPDATE big SET price = 'NaN' WHERE id = 199999",
         r#""public"."big""#,
         &["id=199999 differs"],
@@ -121,9 +134,24 @@ const CHANGES: [(&str, &str, &str, &[&str]); 19] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_is_found_and_located() {
-    let Some(pair) = Pair::start().await else { return };
+    for (older, newer) in majors() {
+        let majors = format!("{} to {}", older.major, newer.major);
+        each(&Pair::of(older, newer).await).await;
+        println!("{majors}: passed");
+    }
+}
+
+async fn each(pair: &Pair) {
     pair.both("postgres", TABLES).await;
-    passes(&pair.compare("postgres", DATA).await);
+    let report = pair.compare("postgres", DATA).await;
+    passes(&report);
+    let digest = |report: &Report| found(report, r#""public"."big""#).source.clone();
+    for number in [1, 3] {
+        let other = pair.compare_by(number, "postgres", DATA).await;
+        passes(&other);
+        assert_eq!(digest(&other), digest(&report), "by {number} sessions");
+    }
+    the_constant_of_null_is_not_null(pair).await;
     for (change, back, name, rows) in CHANGES {
         pair.target.sql("postgres", change).await;
         let report = pair.compare("postgres", DATA).await;
@@ -152,8 +180,8 @@ async fn each_is_found_and_located() {
     let sha256 = What { sha256: true, ..DATA };
     let report = pair.compare("postgres", sha256).await;
     passes(&report);
-    let digest = "SELECT format('%s rows, digest %s.%s', count(*), to_hex(sum((h >> 33)::int4)), to_hex(sum((h & 2147483647)::int4))) \
-        FROM (SELECT ('x'||left(encode(sha256(convert_to(ROW(a, b)::text, 'UTF8')), 'hex'), 16))::bit(64)::int8 AS h FROM bare) r";
+    let digest = "SELECT format('%s rows, digest %s', count(*), \
+        sum(('x'||left(encode(sha256(convert_to(ROW(a, b)::text, 'UTF8')), 'hex'), 16))::bit(64)::int8)) FROM bare r";
     assert_eq!(found(&report, r#""public"."bare""#).source, Some(pair.source.sql("postgres", digest).await));
     // The scale of a number and the sign of a zero are values' business only when asked.
     pair.target.sql("postgres", "UPDATE big SET price = price::numeric(12,6) WHERE id = 4711").await;
@@ -165,4 +193,35 @@ async fn each_is_found_and_located() {
     );
     let report = pair.compare("postgres", sha256).await;
     assert_eq!(told(&found(&report, r#""public"."big""#).rows), ["id=4711 differs"]);
+}
+
+/// In the place of NULL stands a number: a row that holds just that is another one.
+async fn the_constant_of_null_is_not_null(pair: &Pair) {
+    pair.source.sql("postgres", "ALTER ROLE postgres SET log_statement = 'all'").await;
+    passes(&pair.compare("postgres", DATA).await);
+    pair.source.sql("postgres", "ALTER ROLE postgres RESET log_statement").await;
+    let log = std::fs::read_to_string(&pair.source.0.log).expect("the server's log");
+    let expression = log.rsplit_once(r#"r."wide""#).expect("the column is hashed").1;
+    let after = expression.split_once("), ").expect("coalesce(hash, constant)").1;
+    let constant: String = after.chars().take_while(char::is_ascii_digit).collect();
+    assert!(!constant.is_empty(), "{after}");
+    pair.target.sql("postgres", &format!("UPDATE big SET wide = {constant} WHERE id = 12")).await;
+    let report = pair.compare("postgres", DATA).await;
+    assert_eq!(told(&found(&report, r#""public"."big""#).rows), ["id=12 differs"]);
+    pair.target.sql("postgres", "UPDATE big SET wide = NULL WHERE id = 12").await;
+}
+
+const MILLION: &str = "CREATE TABLE million (id int PRIMARY KEY, v bytea); \
+    INSERT INTO million SELECT i, int8send(i * 7919::bigint) FROM generate_series(1, 1000000) i";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bit_of_one_row_of_a_million() {
+    let Some(pair) = Pair::start().await else { return };
+    pair.both("postgres", MILLION).await;
+    passes(&pair.compare("postgres", DATA).await);
+    pair.target.sql("postgres", "UPDATE million SET v = set_bit(v, 5, 1 - get_bit(v, 5)) WHERE id = 654321").await;
+    let report = pair.compare("postgres", What { values: true, ..DATA }).await;
+    let differ = told(&found(&report, r#""public"."million""#).rows);
+    assert_eq!(differ, [r"id=654321 differs (v: \x0000000134d873ff / \x2000000134d873ff)"]);
+    assert_eq!(report.problems().count(), 1);
 }
