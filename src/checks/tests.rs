@@ -4,6 +4,7 @@ mod broken;
 mod healthy;
 
 use super::*;
+use crate::steps::detach_operator;
 use broken::BROKEN;
 use healthy::healthy;
 use serde_json::json;
@@ -46,6 +47,18 @@ fn each_thing_that_is_broken_is_found() {
     let all: BTreeSet<&str> = CATALOGUE.iter().flat_map(|g| g.checks.iter().map(|c| c.id)).collect();
     let untested: Vec<_> = all.difference(&covered).collect();
     assert!(untested.is_empty(), "a check that cannot fail is deleted: {untested:?}");
+}
+
+/// Whoever follows a remedy against it in the window opens the source again.
+#[test]
+fn what_the_migration_itself_did_is_no_finding() {
+    let mut looks = healthy();
+    looks.source_mut().paused = true;
+    looks.source_mut().detached = Some(detach_operator::OURS.into());
+    let status = |looks: &Looks| ["source-paused", "source-detached"].map(|id| finding(looks, id).map(|f| f.status));
+    assert_eq!(status(&looks), [Some(Status::Warn); 2]);
+    looks.own = look::Own { detached: true, paused: true };
+    assert_eq!(status(&looks), [Some(Status::Pass); 2]);
 }
 
 #[test]
