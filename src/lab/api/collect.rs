@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// What goes with an object that is gone: its dependants; of a namespace, all that is in it.
-    pub(super) fn collect(&self, resource: &str, gone: &Value) {
+    pub fn collect(&self, resource: &str, gone: &Value) {
         let mut left: Vec<Key> = self.orphans_of(&gone["metadata"]["uid"]);
         if resource == "namespaces" {
             let inside = |key: &&Key| gone["metadata"]["name"] == key.1.as_str();
