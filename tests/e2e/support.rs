@@ -5,8 +5,12 @@
 //! the major version of both ends (17). Each scenario has a namespace of its own, removed at its end, also after a failure.
 #![allow(dead_code, unused_imports)]
 
+#[path = "../support/course.rs"]
+mod course;
 #[path = "../support/ends.rs"]
 mod ends;
+#[path = "recorder.rs"]
+mod recorder;
 #[path = "../support/run.rs"]
 mod run;
 #[path = "../support/setting.rs"]
@@ -16,6 +20,7 @@ pub use ends::{SOURCE, SOURCE_POD, TARGET, TARGET_POD};
 pub use run::{Child, Run};
 pub use setting::Setting;
 
+use recorder::Recorder;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -41,6 +46,7 @@ pub struct Bench {
     /// Nanoseconds of the writers' clock, from which on a gap counts.
     marked: Mutex<u128>,
     outage: Mutex<String>,
+    recorder: Mutex<Option<Recorder>>,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -51,6 +57,7 @@ impl Bench {
         bench.world(setting.members.max(1)).await;
         bench.files(&setting);
         bench.app_writes().await;
+        bench.record();
         Some(bench)
     }
 
@@ -73,6 +80,7 @@ impl Bench {
             began: Instant::now(),
             marked: Mutex::new(0),
             outage: Mutex::new("-".into()),
+            recorder: Mutex::default(),
             _turn: turn,
         };
         bench.kubectl(&["create", "namespace", &bench.namespace], "").expect("a namespace");
@@ -135,6 +143,18 @@ impl Bench {
         match std::env::var("PGMIGRATE_E2E_IMAGE") {
             Ok(image) => text.replace("    cnpg:\n", &format!("    cnpg:\n      image: {image}\n")),
             Err(_) => text,
+        }
+    }
+
+    /// Objects are written down from here on, if that is asked for.
+    pub fn record(&self) {
+        *self.recorder.lock().expect("recorder") = Recorder::of(self);
+    }
+
+    /// What was seen up to here is what the lab is held against.
+    pub fn as_recorded(&self) {
+        if let Some(recorder) = self.recorder.lock().expect("recorder").take() {
+            recorder.write();
         }
     }
 
@@ -306,6 +326,7 @@ impl Bench {
     }
 
     pub fn passed(&self, lost: usize, twice: usize) {
+        self.as_recorded();
         self.line("passed", &lost.to_string(), &twice.to_string());
     }
 

@@ -55,6 +55,7 @@ async fn a_whole_migration_loses_nothing_of_the_catalogue() {
     let _ = bench.run("verify mastodon").await.code(0);
     let _ = bench.run("report mastodon").await.code(0);
     let _ = bench.run("rollback mastodon").await.code(5);
+    bench.as_recorded();
     let _ = bench.run("finalize mastodon --accept-one-way mastodon").await.code(0);
     for gone in ["pgmigrate-mastodon-role", "pgmigrate-mastodon-connections"] {
         assert!(bench.object("secrets", gone).is_null(), "{gone} is still there");

@@ -40,6 +40,7 @@ async fn a_whole_migration() {
         assert!(Instant::now() < end, "{late}");
     }
     bench.on_target().await;
+    bench.as_recorded();
     let _ = bench.run("finalize mastodon --accept-one-way mastodon").await.code(0).never_says("stays on the target");
     // cron_admin goes with pg_cron, which is the user's to judge, and stays where that is.
     let spilo = "SELECT count(*) FROM pg_roles WHERE rolname IN ('standby', 'admin', 'zalandos', 'robot_zmon') \

@@ -2,7 +2,9 @@
 //! Shared by the scenarios (tests/lab) and the crash matrix.
 #![allow(dead_code, unused_imports)]
 
+mod course;
 mod ends;
+mod recorded;
 mod run;
 mod setting;
 
@@ -19,6 +21,7 @@ use pgmigrate::lab::{
     servers::installs,
     world::{Lab, Options, mastodon::Mastodon},
 };
+use recorded::Recorded;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -41,6 +44,7 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 pub struct Bench {
     pub lab: Lab,
     folder: tempfile::TempDir,
+    recorded: Recorded,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -65,9 +69,11 @@ impl Bench {
             .await
             .unwrap_or_else(|e| panic!("{}", e.chain()));
         let folder = tempfile::tempdir().expect("a folder");
-        let bench = Bench { lab, folder, _turn: turn };
+        let recorded = Recorded::default();
+        let bench = Bench { lab, folder, recorded, _turn: turn };
         bench.files(&setting);
         bench.app_writes().await;
+        bench.recorded.begin(&bench.lab.store);
         Some(bench)
     }
 
