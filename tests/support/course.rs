@@ -77,6 +77,8 @@ fn read(resource: &str, object: &Value) -> Option<(String, Map<String, Value>)> 
             "detached": object["metadata"]["annotations"]["acid.zalan.do/controller"],
             "instances": object["spec"]["numberOfInstances"],
         }),
+        // A CronJob's come with the hour.
+        "jobs.batch" if object["metadata"]["ownerReferences"][0]["kind"] == "CronJob" => return None,
         "jobs.batch" => json!({"complete": condition(object, "Complete"), "failed": condition(object, "Failed")}),
         "pods" => return pod(object),
         "events" => {

@@ -11,7 +11,7 @@ pub mod image;
 mod job;
 mod kubelet;
 mod object;
-mod pod;
+pub mod pod;
 pub mod process;
 mod replicaset;
 mod rollout;

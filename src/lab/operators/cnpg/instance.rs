@@ -12,6 +12,7 @@ use super::{
     pods::{self, State},
     secrets, shutdown,
 };
+use crate::lab::workloads::pod::release;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -94,6 +95,12 @@ pub fn start(operator: &Arc<Operator>, place: Place, serial: u32, uid: String) {
     tokio::spawn(async move {
         instance.place.attach(&operator, "postgres");
         live(&operator, &instance).await;
+        // As the kubelet does: the end is shown, then the pod goes.
+        instance.show(&operator, &State::Ended { code: 0 });
+        let same = |pod: &Arc<serde_json::Value>| pod["metadata"]["uid"] == instance.uid;
+        if let Some(pod) = operator.store.get("pods", &key.0, &key.1).filter(same) {
+            release(&operator.store, &pod);
+        }
         operator.node.detach(&key.0, &key.1);
         operator.instances().remove(&key);
         operator.news.notify_waiters();

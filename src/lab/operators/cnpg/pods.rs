@@ -5,6 +5,7 @@ use super::{
     objects::{component_labels, metadata, now},
     place::Place,
 };
+use crate::lab::workloads::pod::FINALIZER;
 use serde_json::{Value, json};
 
 /// What the pod's one container does now.
@@ -20,6 +21,7 @@ pub fn instance(cluster: &Cluster, place: &Place, serial: u32) -> Value {
     component_labels(cluster, &mut metadata);
     metadata["labels"]["cnpg.io/instanceName"] = place.pod.clone().into();
     metadata["labels"]["cnpg.io/podRole"] = "instance".into();
+    metadata["finalizers"] = json!([FINALIZER]);
     metadata["annotations"]["cnpg.io/nodeSerial"] = serial.to_string().into();
     if let Some(at) = cluster.annotation("kubectl.kubernetes.io/restartedAt") {
         metadata["annotations"]["kubectl.kubernetes.io/restartedAt"] = at.into();
@@ -108,7 +110,7 @@ pub fn set(operator: &Operator, place: &Place, uid: &str, state: &State, restart
 }
 
 fn write(pod: &mut Value, place: &Place, state: &State, restarts: u32) {
-    let once = pod["spec"]["restartPolicy"] == "Never";
+    let once = pod["spec"]["restartPolicy"] == "Never" || pod["metadata"]["deletionTimestamp"].is_string();
     let old = pod["status"]["containerStatuses"][0].clone();
     let (ready, mut reason) = (matches!(state, State::Running { ready: true }), None);
     let started = old["state"]["running"]["startedAt"].as_str().map_or_else(now, str::to_owned);
