@@ -1,25 +1,21 @@
 //! `check --image-pod`: a real pod says what the target's image holds, and is gone afterwards whatever came of it.
-use super::support::{Bench, Run, Setting};
-use serde_json::Value;
+use super::{
+    judged::told,
+    support::{Bench, Setting},
+};
 
-const IMAGE: &str = "extensions,postgres-version,locale";
+const IMAGE: &str = "extensions,postgres-version,locale,collation-version";
 
 fn image(name: &'static str) -> Setting {
     Setting::edited(&[("      cluster: database-cnpg  ", name)])
 }
 
-/// `extensions` is a group, too.
-fn found(run: &Run) -> Vec<(String, String)> {
-    let document: Value = run.json();
-    let findings = document["findings"].as_array().cloned().unwrap_or_default();
-    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    let one = |id: &str| findings.iter().find(|f| f["id"] == id).map(|f| (text(&f["status"]), text(&f["seen"])));
-    IMAGE.split(',').filter_map(one).collect()
-}
-
-fn statuses(run: &Run) -> Vec<String> {
-    found(run).into_iter().map(|(status, _)| status).collect()
-}
+const PASS: [(&str, &str, &str); 4] = [
+    ("extensions", "pass", ""),
+    ("postgres-version", "pass", ""),
+    ("locale", "pass", ""),
+    ("collation-version", "pass", ""),
+];
 
 fn nothing_left(bench: &Bench) {
     let left = |resource: &str| {
@@ -35,27 +31,24 @@ async fn the_image_is_asked_itself() {
     let setting = image("      image: example.org/lab/command\n      cluster: database-cnpg  ");
     let Some(bench) = Bench::up(setting).await else { return };
     let run = bench.run(&format!("check mastodon -o json --only {IMAGE}")).await.code(0);
-    assert_eq!(statuses(&run)[1], "warn", "{run}");
+    told(&run, &[("postgres-version", "warn", "the image does not say what it has")]);
     let ask = format!("check mastodon --image-pod -o json --only {IMAGE}");
-    let run = bench.run(&ask).await.code(0);
-    assert_eq!(statuses(&run), ["pass"; 3], "{run}");
+    told(&bench.run(&ask).await.code(0), &PASS);
     nothing_left(&bench);
 
     // CloudNativePG's own; and an extension that nobody has.
     bench.files(&Setting::default());
-    let run = bench.run(&ask).await.code(0);
-    assert_eq!(statuses(&run), ["pass"; 3], "{run}");
+    told(&bench.run(&ask).await.code(0), &PASS);
     let row = "INSERT INTO pg_extension SELECT 99999, 'nobody_has_it', 10, 2200, false, '1', NULL, NULL";
     bench.at_source(row).await;
-    let run = bench.run(&ask).await.code(3).says("not in ghcr.io/cloudnative-pg/postgresql:").says("nobody_has_it");
-    assert_eq!(statuses(&run), ["fail", "pass", "pass"], "{run}");
+    let run = bench.run(&ask).await.code(3).says("not in ghcr.io/cloudnative-pg/postgresql:");
+    told(&run, &[("extensions", "fail", "nobody_has_it"), PASS[1], PASS[2], PASS[3]]);
     nothing_left(&bench);
 
     // It ends at once, and says nothing.
     bench.files(&image("      image: lab/crash\n      cluster: database-cnpg  "));
     let run = bench.run(&ask).await.code(3);
-    assert_eq!(statuses(&run), ["unknown"; 3], "{run}");
-    assert!(found(&run).iter().all(|(_, seen)| seen.contains("lab/crash")), "{run}");
+    told(&run, &PASS.map(|(id, ..)| (id, "unknown", "lab/crash")));
     nothing_left(&bench);
     bench.lab.stop().await;
 }

@@ -1,32 +1,9 @@
 //! What only a server can say: logins, surveys, roles of Patroni; and sources that cannot be migrated.
-use super::support::{Bench, Run, SOURCE, SOURCE_POD, Setting, TARGET};
-use serde_json::{Value, json};
-
-const POSTGRESQLS: &str = "postgresqls.acid.zalan.do";
-
-fn status(run: &Run, id: &str) -> String {
-    let document: Value = run.json();
-    let findings = document["findings"].as_array().cloned().unwrap_or_default();
-    let found = findings.iter().find(|f| f["id"] == id).unwrap_or_else(|| panic!("no {id}: {run}"));
-    found["status"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Checks in this order of words: `id status`; the rest is not looked at.
-async fn judged(bench: &Bench, expected: &[&str]) {
-    let ids: Vec<&str> = expected.iter().map(|e| e.split(' ').next().unwrap_or_default()).collect();
-    let run = bench.run(&format!("check mastodon -o json --only {}", ids.join(","))).await;
-    for expected in expected {
-        let (id, wanted) = expected.split_once(' ').expect("id and status");
-        assert_eq!(status(&run, id), wanted, "{id}: {run}");
-    }
-}
-
-/// The operator would undo what a test does to its cluster, whenever its next sync comes.
-fn detach(bench: &Bench) {
-    bench.change(POSTGRESQLS, SOURCE, |cluster| {
-        cluster["metadata"]["annotations"]["acid.zalan.do/controller"] = json!("elsewhere");
-    });
-}
+use super::{
+    judged::{POSTGRESQLS, detach, judged},
+    support::{Bench, SOURCE, SOURCE_POD, Setting, TARGET},
+};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sound_source_within_the_budget() {
@@ -34,7 +11,14 @@ async fn a_sound_source_within_the_budget() {
     let run = bench.run("check mastodon -v -o json").await.code(0);
     let count = &run.json()["count"];
     assert_eq!((&count["fail"], &count["unknown"], &count["skipped"]), (&json!(0), &json!(0), &json!(0)), "{run}");
-    assert!(count["pass"].as_u64() > Some(40), "{run}");
+    // What the example, or the lab, leaves to be warned of passes in other scenarios.
+    let warned = ["collation-version", "page-checksums", "volume-growth", "source-backup"];
+    let document = run.json();
+    for finding in document["findings"].as_array().expect("findings") {
+        let known = warned.iter().any(|id| finding["id"] == *id);
+        assert!(finding["status"] == "pass" || known, "{finding}: {run}");
+    }
+    assert!(count["pass"].as_u64() > Some(60), "{run}");
     // `3.1 s, 38 API calls, 14 SQL statements`
     let said = run.stderr.lines().find(|line| line.contains("API calls")).unwrap_or_else(|| panic!("no cost: {run}"));
     let numbers: Vec<u32> = said.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -50,7 +34,8 @@ async fn a_sound_source_within_the_budget() {
 async fn what_servers_say() {
     let Some(bench) = Bench::up(Setting::default()).await else { return };
     detach(&bench);
-    judged(&bench, &["unlogged-tables pass", "old-fence pass", "standby-login pass", "owner-login pass"]).await;
+    let sound = ["unlogged-tables", "old-fence", "standby-login", "owner-login"].map(|id| (id, "pass", ""));
+    judged(&bench, &sound).await;
     bench.at_source("CREATE UNLOGGED TABLE cache (id int)").await;
     bench.at_source("ALTER ROLE standby PASSWORD 'another'").await;
     bench.at_source("CREATE ROLE boss SUPERUSER LOGIN").await;
@@ -58,24 +43,25 @@ async fn what_servers_say() {
     bench.at_source("SELECT pg_create_physical_replication_slot('somebody')").await;
     // For the apps' sessions to come; the ones that are there go on writing.
     bench.at_source("ALTER DATABASE mastodon SET default_transaction_read_only = on").await;
-    judged(
-        &bench,
-        &[
-            "unlogged-tables fail",
-            "old-fence fail",
-            "standby-login fail",
-            "superusers warn",
-            "reserved-roles fail",
-            "foreign-slots warn",
-        ],
-    )
-    .await;
+    let broken = [
+        ("unlogged-tables", "fail", "mastodon: public.cache"),
+        ("old-fence", "fail", "1 settings"),
+        ("standby-login", "fail", "is refused"),
+        ("superusers", "warn", "boss"),
+        ("reserved-roles", "fail", "cnpg_pooler_pgbouncer"),
+        ("foreign-slots", "warn", "somebody (physical, not in use"),
+    ];
+    judged(&bench, &broken).await;
     let reset = "ALTER DATABASE mastodon RESET default_transaction_read_only";
     bench.sql(SOURCE_POD, "postgres", reset).await.expect("reset");
-    judged(&bench, &["old-fence pass", "clients pass"]).await;
+    judged(&bench, &[("old-fence", "pass", ""), ("clients", "pass", "")]).await;
     // The app's deployment is left out of the file: its sessions are a stranger's.
     bench.files(&Setting::edited(&[("  - {workload: deployment/mastodon-web}\n", "")]));
-    judged(&bench, &["clients fail", "apps-complete fail"]).await;
+    let broken = [
+        ("clients", "fail", "deployment/mastodon-web (mastodon to mastodon)"),
+        ("apps-complete", "fail", "deployment/mastodon-web"),
+    ];
+    judged(&bench, &broken).await;
     bench.lab.stop().await;
 }
 
@@ -90,6 +76,7 @@ async fn sources_that_cannot_be_moved() {
     bench.files(&Setting::edited(&[("cluster: mastodon-postgresql", "cluster: mastodon-pg")]));
     let run = bench.run("check mastodon").await.code(3).says("no Zalando cluster mastodon-pg");
     let _ = run.says("mastodon-other, mastodon-postgresql").never_says("panicked");
+    judged(&bench, &[("source-found", "fail", "no Zalando cluster mastodon-pg")]).await;
     bench.lab.store.delete(POSTGRESQLS, "mastodon", "mastodon-other").expect("deleted");
 
     bench.files(&Setting::edited(&[("cluster: database-cnpg", "cluster: mastodon-postgresql")]));

@@ -1,53 +1,50 @@
 //! Quotas and limits of a namespace: what the target would be refused by, and what lets it in.
-use super::support::{Bench, Run, Setting};
+use super::{
+    judged::is,
+    support::{Bench, Setting},
+};
 use serde_json::{Value, json};
 
 /// Makes the object, looks, takes it away.
-async fn with(bench: &Bench, resource: &str, spec: Value, id: &str) -> (String, Run) {
+async fn with(bench: &Bench, resource: &str, spec: Value, (id, status): (&str, &str)) {
     let object = json!({"metadata": {"name": "ours", "namespace": "mastodon"}, "spec": spec});
     bench.lab.put(resource, object).expect("created");
-    let run = bench.run(&format!("check mastodon -o json --only {id}")).await;
+    let _ = is(bench, id, status).await;
     bench.lab.store.delete(resource, "mastodon", "ours").expect("deleted");
-    let document: Value = run.json();
-    let all = document["findings"].as_array().cloned().unwrap_or_default();
-    let status = all.iter().find(|f| f["id"] == id).map(|f| f["status"].clone()).unwrap_or_default();
-    (status.as_str().unwrap_or_default().to_owned(), run)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn quotas_and_limits() {
     let Some(bench) = Bench::up(Setting::default()).await else { return };
+    let (short, room) = (("resource-quota", "fail"), ("resource-quota", "pass"));
     // The volume is 1Gi, as the source's.
-    for (hard, status) in [
-        (json!({"requests.storage": "900Mi"}), "fail"),
-        (json!({"requests.storage": "2Gi"}), "pass"),
-        (json!({"persistentvolumeclaims": "0"}), "fail"),
-        (json!({"pods": "1"}), "fail"),
-        (json!({"pods": "20", "persistentvolumeclaims": "20"}), "pass"),
+    for (hard, expected) in [
+        (json!({"requests.storage": "900Mi"}), short),
+        (json!({"requests.storage": "2Gi"}), room),
+        (json!({"persistentvolumeclaims": "0"}), short),
+        (json!({"pods": "1"}), short),
+        (json!({"pods": "20", "persistentvolumeclaims": "20"}), room),
         // The example's target says nothing of CPU and memory: with a quota on them its pods are refused.
-        (json!({"limits.memory": "64Gi"}), "fail"),
-        (json!({"count/deployments.apps": "1"}), "pass"),
+        (json!({"limits.memory": "64Gi"}), short),
+        (json!({"count/deployments.apps": "1"}), room),
     ] {
-        let (seen, run) = with(&bench, "resourcequotas", json!({"hard": hard}), "resource-quota").await;
-        assert_eq!(seen, status, "{hard}: {run}");
+        with(&bench, "resourcequotas", json!({"hard": hard}), expected).await;
     }
-    for (limit, status) in [
-        (json!({"type": "PersistentVolumeClaim", "max": {"storage": "500Mi"}}), "fail"),
-        (json!({"type": "PersistentVolumeClaim", "min": {"storage": "2Gi"}}), "fail"),
-        (json!({"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}, "max": {"storage": "1Gi"}}), "pass"),
-        (json!({"type": "Container", "max": {"memory": "1Gi"}}), "pass"),
+    let (outside, within) = (("limit-range", "fail"), ("limit-range", "pass"));
+    for (limit, expected) in [
+        (json!({"type": "PersistentVolumeClaim", "max": {"storage": "500Mi"}}), outside),
+        (json!({"type": "PersistentVolumeClaim", "min": {"storage": "2Gi"}}), outside),
+        (json!({"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}, "max": {"storage": "1Gi"}}), within),
+        (json!({"type": "Container", "max": {"memory": "1Gi"}}), within),
     ] {
-        let (seen, run) = with(&bench, "limitranges", json!({"limits": [limit]}), "limit-range").await;
-        assert_eq!(seen, status, "{limit}: {run}");
+        with(&bench, "limitranges", json!({"limits": [limit]}), expected).await;
     }
     // With a default for it, the quota has something to count.
     let limit = json!({"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]});
     let object = json!({"metadata": {"name": "ours", "namespace": "mastodon"}, "spec": limit});
     bench.lab.put("limitranges", object).expect("created");
-    for (hard, status) in [("64Gi", "pass"), ("1Gi", "fail")] {
-        let (seen, run) =
-            with(&bench, "resourcequotas", json!({"hard": {"limits.memory": hard}}), "resource-quota").await;
-        assert_eq!(seen, status, "{hard}: {run}");
+    for (hard, expected) in [("64Gi", room), ("1Gi", short)] {
+        with(&bench, "resourcequotas", json!({"hard": {"limits.memory": hard}}), expected).await;
     }
     // The template's own resources, outside and inside of what a container may have.
     bench.files(&Setting::edited(&[("# template: database-cnpg.yaml", "template: database-cnpg.yaml #")]));
@@ -57,11 +54,10 @@ async fn quotas_and_limits() {
         bench.write("database-cnpg.yaml", &cluster.to_string());
     };
     bench.lab.store.delete("limitranges", "mastodon", "ours").expect("deleted");
-    for (memory, status) in [("4Gi", "fail"), ("1Gi", "pass")] {
+    for (memory, expected) in [("4Gi", outside), ("1Gi", within)] {
         template(memory);
         let limit = json!({"limits": [{"type": "Container", "max": {"memory": "2Gi"}}]});
-        let (seen, run) = with(&bench, "limitranges", limit, "limit-range").await;
-        assert_eq!(seen, status, "{memory}: {run}");
+        with(&bench, "limitranges", limit, expected).await;
     }
     bench.lab.stop().await;
 }

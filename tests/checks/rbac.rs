@@ -1,5 +1,8 @@
 //! With exactly the published rules every verb works; without any single verb of any of them `check` names that one.
-use super::support::{Bench, Run, Setting, TARGET};
+use super::{
+    judged::told,
+    support::{Bench, Run, Setting, TARGET},
+};
 use pgmigrate::{
     checks::rules,
     lab::api::rbac::{Rule, User},
@@ -159,6 +162,9 @@ async fn a_missing_rule_is_named() {
     let ask = "check mastodon --kubeconfig limited --only permissions";
     with(None);
     let _ = bench.run(ask).await.code(0);
+    with(Some((0, "list")));
+    let run = bench.run(&format!("{ask} -o json")).await;
+    told(&run, &[("permissions", "fail", "in mastodon you may not: list pods")]);
     for (at, rule) in rules().iter().enumerate() {
         for verb in rule.verbs {
             with(Some((at, verb)));

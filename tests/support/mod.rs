@@ -49,15 +49,23 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// None: no PostgreSQL is installed here.
+    /// None: no PostgreSQL is installed here, or it lets nobody mount the disk that is asked for.
     pub async fn up(setting: Setting) -> Option<Bench> {
         let version = installs().into_iter().next()?.major;
         let turn = TURNS.acquire().await.expect("never closed");
         let lab = Lab::start(quick()).await.unwrap_or_else(|error| panic!("{}", error.chain()));
         let members = setting.members.max(1);
         lab.namespace(NAMESPACE).expect("a namespace");
+        if let Some(size) = setting.disk
+            && let Err(error) = lab.faults.small_disk(NAMESPACE, SOURCE_POD, size)
+        {
+            eprintln!("not tried: {}", error.chain());
+            return None;
+        }
+        let mut cluster = source(members, version);
+        setting.source.into_iter().for_each(|change| change(&mut cluster));
         // The scenario leaves what is there as it is.
-        lab.put("postgresqls.acid.zalan.do", source(members, version)).expect("a Zalando cluster");
+        lab.put("postgresqls.acid.zalan.do", cluster).expect("a Zalando cluster");
         let size = Mastodon { statuses: 500, members, version };
         lab.scenario_mastodon(size).await.unwrap_or_else(|error| panic!("{}", error.chain()));
         let all = [("cluster-name", SOURCE)];

@@ -1,4 +1,5 @@
-//! The migration's two files.
+//! The migration's two files, and what the source is made of.
+use serde_json::Value;
 
 /// What differs from the shipped example.
 #[derive(Default)]
@@ -11,6 +12,10 @@ pub struct Setting {
     pub alone: bool,
     /// Members of the Zalando cluster; 0 stands for 1.
     pub members: u32,
+    /// Of the Zalando cluster's manifest.
+    pub source: Option<fn(&mut Value)>,
+    /// MiB of a disk that the source's first member has to itself; only root may mount one.
+    pub disk: Option<u32>,
 }
 
 impl Setting {
