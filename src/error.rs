@@ -83,16 +83,22 @@ impl Error {
         self.kind = kind;
         self
     }
-    /// The message followed by every cause, on one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.what.clone();
+    /// The message, then every cause that says something new: many libraries repeat theirs in their own text.
+    pub fn causes(&self) -> Vec<String> {
+        let mut said = vec![self.what.clone()];
         let mut next = std::error::Error::source(self);
         while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let text = cause.to_string();
+            if !said.iter().any(|before| before.contains(&text)) {
+                said.push(text);
+            }
             next = cause.source();
         }
-        text
+        said
+    }
+    /// The message followed by every cause, on one line.
+    pub fn chain(&self) -> String {
+        self.causes().join(": ")
     }
 }
 
@@ -115,5 +121,19 @@ impl<T, E: Into<Cause>> Context<T> for Result<T, E> {
             };
             Error { kind, what: what().into(), hint, cause: Some(cause) }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let inner = Error::failed("no such file");
+        let error = Error::usage("cannot read a.yaml").cause(Error::failed("read: no such file").cause(inner));
+        assert_eq!(error.chain(), "cannot read a.yaml: read: no such file");
+        let error = Error::usage("cannot read a.yaml").cause(Error::failed("no such file"));
+        assert_eq!(error.causes(), ["cannot read a.yaml", "no such file"]);
     }
 }

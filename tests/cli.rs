@@ -33,12 +33,17 @@ impl Shell {
     }
 
     fn run(&self, line: &str) -> Said {
+        self.run_with(line, &[])
+    }
+
+    fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_kubectl-pgmigrate"))
             .args(line.split_whitespace())
             .current_dir(self.path())
             .env_clear()
             .env("HOME", self.path())
             .env("NO_COLOR", "1")
+            .envs(environment.iter().copied())
             .output()
             .expect("the binary runs");
         Said(output)
@@ -88,6 +93,14 @@ fn help_is_for_a_stranger() {
 }
 
 #[test]
+fn no_arguments_show_the_help_as_usage() {
+    let said = Shell::new().run("").code(2).complains("Usage: kubectl pgmigrate").complains("Exit codes:");
+    assert!(!said.err().contains("error:") && said.out().is_empty(), "{}{}", said.err(), said.out());
+    let said = Shell::new().run("script").code(2).complains("Usage: kubectl pgmigrate script");
+    assert!(!said.err().contains("error:"), "{}", said.err());
+}
+
+#[test]
 fn version_and_help_are_quick() {
     let shell = Shell::new();
     let _ = shell.run("version").code(0).says(env!("CARGO_PKG_VERSION"));
@@ -130,6 +143,29 @@ fn bad_yaml_names_file_and_line() {
     let _ = shell.run("check m").code(2).complains("m.yaml:5").complains("stratgy").complains("strategy");
     let _ = shell.run("check -f missing.yaml").code(2).complains("missing.yaml");
     let _ = Shell::new().file("m.yaml", "a: [1\n").run("check m").code(2).complains("m.yaml");
+}
+
+/// `-f` may be given any file by mistake: what stands in it is not for a log.
+#[test]
+fn a_file_that_is_no_migration_is_not_printed() {
+    let users: String = (0..400).map(|n| format!("user{n}:x:{n}:{n}:secret-{n}:/home/{n}:/bin/sh\n")).collect();
+    let blob = format!("kind: {}\napiVersion: pgmigrate.dev/v1alpha1\n", "x".repeat(5000));
+    let shell = Shell::new().file("passwd", &users).file("blob", &blob).file("lines", &"- one\n".repeat(900));
+    for file in ["passwd", "blob", "lines"] {
+        let said = shell.run(&format!("plan -f {file}")).code(2).complains(&format!("{file}:1"));
+        assert!(said.err().len() < 700 && !said.err().contains("secret-9:"), "{}", said.err());
+    }
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_named_once() {
+    let shell = Shell::new();
+    let said = shell.run_with("list", &[("KUBECONFIG", "/nonexistent/config")]).code(2);
+    let said = said.complains("/nonexistent/config is not there").complains("named by KUBECONFIG");
+    let said = said.complains("hint: give one that is there with --kubeconfig FILE");
+    assert_eq!(said.err().matches("environment variable not found").count(), 1, "{}", said.err());
+    let said = shell.run("list --kubeconfig absent").code(2).complains("absent").complains("hint: give one");
+    assert_eq!(said.err().matches("No such file").count(), 1, "{}", said.err());
 }
 
 #[test]

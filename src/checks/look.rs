@@ -304,7 +304,8 @@ async fn source(kube: &Kube, migration: &Migration) -> SourceLooks {
                 (Ok(facts), sql, owner)
             }
             Err(error) => {
-                let why = format!("the source's databases could not be looked at: {}", error.chain());
+                // In the same words: a reason that many checks have is told once.
+                let why = error.chain();
                 (Err(error), Err(Error::failed(why.clone())), Err(Error::failed(why)))
             }
         }

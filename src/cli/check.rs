@@ -1,4 +1,9 @@
-use super::{context::Context, cost::Cost, drive::Drive, global::Which};
+use super::{
+    context::{self, Beyond, Context},
+    cost::Cost,
+    drive::Drive,
+    global::Which,
+};
 use crate::{
     checks::{self, Choice, Finding, Status},
     error::{Error, Kind, Result},
@@ -45,6 +50,8 @@ struct Looked {
     fixes: Vec<Arc<dyn Step>>,
     /// All that was seen.
     facts: Value,
+    /// Once a cutover has begun, which these checks are for: where the migration stands.
+    beyond: Option<Beyond>,
 }
 
 impl Check {
@@ -70,7 +77,7 @@ impl Check {
                 }
             }
         }
-        let Looked { name, findings, fixes, facts } = looked;
+        let Looked { name, findings, fixes, facts, beyond } = looked;
         let (failed, unknown) = (count(&findings, Status::Fail), count(&findings, Status::Unknown));
         let made = findings.iter().any(|f| f.status != Status::Skipped);
         let result = if failed + unknown == 0 && made {
@@ -91,16 +98,22 @@ impl Check {
         if !self.fix && !fixes.is_empty() {
             context.ui.say(format!("for some of it: kubectl pgmigrate check {name} --fix"));
         }
-        if result.is_ok() {
-            context.ui.say(format!("next: kubectl pgmigrate plan {name}"));
+        match beyond {
+            Some(beyond) => context.ui.say(format!("{}; {}", beyond.standing, beyond.advice)),
+            None if result.is_ok() => context.ui.say(format!("next: kubectl pgmigrate plan {name}")),
+            None => {}
         }
         result
     }
 }
 
 async fn look(context: &Context, which: &Which, choice: &Choice, image_pod: bool) -> Result<Looked> {
-    let look = async |world: &World| Ok((Cost::begin(&world.kube), checks::gather(world, choice).await?));
-    let (cost, mut looks) = match context.look(which, look).await {
+    let look = async |world: &World| {
+        let (cost, looks) = (Cost::begin(&world.kube), checks::gather(world, choice).await?);
+        let beyond = context::beyond(&world.kube, &world.migration.name, &world.journal.state()).await;
+        Ok((cost, looks, beyond))
+    };
+    let (cost, mut looks, beyond) = match context.look(which, look).await {
         Err(error) if kube::is_forbidden(&error) => return Err(missing(context, which, error).await),
         looked => looked?,
     };
@@ -115,7 +128,7 @@ async fn look(context: &Context, which: &Which, choice: &Choice, image_pod: bool
     }
     let findings = checks::judge(&looks, choice);
     let fixes = checks::fixes(&looks, &findings);
-    Ok(Looked { name: looks.migration.name.clone(), findings, fixes, facts: looks.told() })
+    Ok(Looked { name: looks.migration.name.clone(), findings, fixes, facts: looks.told(), beyond })
 }
 
 /// Not even the journal may be read: all that is missing is named at once.

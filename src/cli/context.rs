@@ -8,14 +8,14 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     event::Events,
     facts::{self, Facts},
-    journal::Journal,
+    journal::{Journal, Phase, State},
     kube::Kube,
     plan::Plan,
     sessions::Sessions,
     spec::{self, Migration},
     step::World,
     strategy,
-    term::{self, Format, Mode, Ui},
+    term::{self, Format, Mode, Ui, status::Status},
 };
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
@@ -103,6 +103,24 @@ impl Context {
 async fn world(migration: Migration, kube: Kube, events: Events, cancel: CancellationToken) -> Result<World> {
     let journal = Journal::read(&kube, &migration.name).await?;
     Ok(World { migration: Arc::new(migration), kube, events, cancel, journal, sessions: Sessions::default() })
+}
+
+/// A migration whose cutover has begun.
+pub struct Beyond {
+    /// One phrase for where it stands.
+    pub standing: String,
+    /// What to do from there, with the command.
+    pub advice: String,
+}
+
+/// None before the cutover, or when it was taken back.
+pub async fn beyond(kube: &Kube, name: &str, state: &State) -> Option<Beyond> {
+    if !state.has_begun(Phase::Cutover) {
+        return None;
+    }
+    let holder = kube.lock_holder(name).await.ok().flatten();
+    let status = Status { name, namespace: kube.namespace(), state, plan: None, holder: holder.as_ref(), target: None };
+    Some(Beyond { standing: format!("{name}: {}", status.standing()), advice: status.advice() })
 }
 
 /// The facts of the first run, from the journal; None before it.

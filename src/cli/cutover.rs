@@ -36,9 +36,15 @@ impl Cutover {
             );
         }
         let accepted;
+        let mut next = format!(
+            "next: kubectl pgmigrate verify {name}, and when the way back is not needed any more: \
+             kubectl pgmigrate finalize {name}"
+        );
         if state.has_ended(Phase::Cutover) {
             accepted = self.accept.none(&format!("{name} is cut over"))?;
-            context.ui.say(format!("{name} is cut over already; next: kubectl pgmigrate finalize {name}"));
+            if let Some(beyond) = context::beyond(&kube, &name, &state).await {
+                next = format!("{}\n{}", beyond.standing, beyond.advice);
+            }
         } else {
             let facts = context::facts_before(&journal)?.ok_or_else(|| Error::bug("prepared, and no facts"))?;
             let plan = crate::strategy::plan(&migration, &facts)?;
@@ -56,7 +62,7 @@ impl Cutover {
             runner.forward(Phase::Cutover).await
         };
         drive.run(work).await?;
-        context.ui.say(format!("next: kubectl pgmigrate verify {name}, and when the way back is not needed any more: kubectl pgmigrate finalize {name}"));
+        context.ui.say(next);
         Ok(())
     }
 }

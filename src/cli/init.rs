@@ -1,4 +1,4 @@
-use super::context::Context;
+use super::context::{self, Context};
 use crate::{
     discover::{
         self, Source,
@@ -6,11 +6,14 @@ use crate::{
     },
     error::{Context as _, Error, Result},
     facts::text,
+    journal::{Journal, LABEL},
+    kube::{Kube, kind},
     spec::{self, Strategy},
     term::{self, Page, prompt},
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -82,6 +85,7 @@ impl Init {
         let ask = term::can_ask() && !context.global.yes && context.is_table();
         let clusters = discover::clusters(&kube).await?;
         let object = self.chosen(&clusters, kube.namespace(), ask)?;
+        not_moved(&kube, text(object, "/metadata/name")).await?;
         let source = discover::source(&kube, object).await?;
         tell(context, &source);
         let choice = source.choice(self.postgres);
@@ -149,6 +153,22 @@ impl Init {
                 .hint(format!("kubectl pgmigrate init --source {}", names[0]))),
         }
     }
+}
+
+/// A source that a cutover has begun to leave, or has left, is not for a second migration to begin with.
+async fn not_moved(kube: &Kube, cluster: &str) -> Result<()> {
+    let maps = kube.list(&kind::CONFIG_MAP, LABEL).await.unwrap_or_default();
+    let names: BTreeSet<&str> = maps.iter().filter_map(|map| map["metadata"]["labels"][LABEL].as_str()).collect();
+    for name in names {
+        let Ok(state) = Journal::state_in(name, &maps) else { continue };
+        if state.facts["source"]["cluster"] == cluster
+            && let Some(beyond) = context::beyond(kube, name, &state).await
+        {
+            let what = format!("postgresql {cluster} has a migration already, {}", beyond.standing);
+            return Err(Error::failed(what).hint(beyond.advice));
+        }
+    }
+    Ok(())
 }
 
 /// What was found, before anything is asked.

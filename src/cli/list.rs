@@ -106,7 +106,7 @@ fn migrations(seen: &Everything) -> Vec<Value> {
 
 fn standing(name: &str, namespace: &str, state: &State, lease: Option<&Value>) -> (String, Option<String>, Value) {
     let holder = lease.and_then(lease::holder);
-    let status = Status { name, namespace, state, plan: None, holder: holder.as_ref() };
+    let status = Status { name, namespace, state, plan: None, holder: holder.as_ref(), target: None };
     (status.standing(), status.next(), state.facts["source"]["cluster"].clone())
 }
 

@@ -34,7 +34,7 @@ use crate::{
     error::{Error, Kind, Result},
     term,
 };
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use context::Context;
 use global::Global;
 use std::{ffi::OsString, panic::AssertUnwindSafe};
@@ -146,6 +146,11 @@ fn refused(args: &[OsString], error: &clap::Error) -> u8 {
         return 0;
     }
     let text = text.to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing was asked for: help is all there is to say, and it is no answer.
+        term::say(&text);
+        return Kind::Usage.exit_code();
+    }
     let message = text.trim_start_matches("error: ").trim_end();
     let format = global::format_in(args);
     let failure = Error::new(Kind::Usage, message);

@@ -55,13 +55,18 @@ impl PlanVerb {
                 None => Vec::new(),
             };
             let reindex = reindex::look(world, &facts).await;
-            let forecast = Forecast { basis, there, reindex, all: self.show == Show::All };
-            Ok((term::plan::page(&world.migration, &plan, &forecast), written))
+            let beyond = context::beyond(&world.kube, &world.migration.name, &world.journal.state()).await;
+            let (standing, advice) = beyond.map(|beyond| (beyond.standing, beyond.advice)).unzip();
+            let forecast = Forecast { basis, there, reindex, standing, all: self.show == Show::All };
+            Ok((term::plan::page(&world.migration, &plan, &forecast), written, advice))
         };
-        let (page, written) = context.look(&self.which, look).await?;
+        let (page, written, advice) = context.look(&self.which, look).await?;
         context.ui.print(page)?;
         for path in written {
             context.ui.say(format!("wrote {}", path.display()));
+        }
+        if let Some(advice) = advice {
+            context.ui.say(advice);
         }
         Ok(())
     }

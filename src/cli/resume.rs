@@ -28,6 +28,8 @@ impl Resume {
             .into_iter()
             .find(|phase| state.has_begun(*phase) && !state.has_ended(*phase));
         let Some(phase) = under_way else {
+            // A runner in its first moments has written nothing yet.
+            kube.refuse_if_locked(&name).await?;
             return Err(Error::usage(format!("nothing of {name} has begun and not ended"))
                 .hint(format!("kubectl pgmigrate status {name}")));
         };

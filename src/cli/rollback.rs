@@ -30,6 +30,8 @@ impl Rollback {
         let name = migration.name.clone();
         let journal = Journal::read(&kube, &name).await?;
         if journal.is_empty() {
+            // A runner in its first moments has written nothing yet.
+            kube.refuse_if_locked(&name).await?;
             context.ui.say(format!("nothing of {name} has begun: there is nothing to take back"));
             return Ok(());
         }

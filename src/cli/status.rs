@@ -4,10 +4,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    journal::Journal,
-    kube::Kube,
-    spec::Migration,
-    term::{self, Page},
+    facts::cnpg,
+    journal::{Journal, Phase, Standing, State},
+    kube::{Kube, lease::Holder},
+    spec::{Migration, Strategy},
+    steps::replica::promote,
+    term::{self, Page, status::Target},
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -85,12 +87,46 @@ async fn page(migration: &Migration, kube: &Kube) -> Result<Page> {
     let plan = context::plan_before(migration, &journal);
     let holder = kube.lock_holder(&migration.name).await;
     let holder = holder.map_err(|e| Error { what: format!("look at the lock: {}", e.what), ..e })?;
+    let state = journal.state();
+    let target = target(migration, kube, &state, holder.as_ref()).await;
     let status = term::status::Status {
         name: &migration.name,
         namespace: kube.namespace(),
-        state: &journal.state(),
+        state: &state,
         plan: plan.as_ref(),
         holder: holder.as_ref(),
+        target: target.as_ref(),
     };
     Ok(status.page())
+}
+
+/// How long the look at the target may take: a status is wanted at once.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Whether a target that is a replica by the journal still is one. None where it isn't said to be, or somebody is at work.
+async fn target(migration: &Migration, kube: &Kube, state: &State, holder: Option<&Holder>) -> Option<Target> {
+    let promoted = !matches!(state.step(promote::ID).standing, Standing::Never | Standing::Reverted);
+    let at_work = holder.is_some_and(|holder| !holder.expired);
+    if migration.strategy != Strategy::Replica || !state.has_ended(Phase::Prepare) || promoted || at_work {
+        return None;
+    }
+    let look = async {
+        let cluster = &migration.target.cluster;
+        match cnpg::target(kube, cluster).await? {
+            None => return Ok(Target::Unknown(format!("there is no cluster {cluster}"))),
+            Some(seen) if !seen.in_replica_mode => {
+                return Ok(Target::Promoted(format!("spec.replica.enabled of cluster {cluster} is not true")));
+            }
+            Some(_) => {}
+        }
+        let mut db = cnpg::open_target(kube, cluster, "postgres").await?;
+        let follows: bool = db.value("SELECT pg_is_in_recovery()", &[]).await?;
+        let promoted = || Target::Promoted(format!("the server of cluster {cluster} is not in recovery"));
+        Ok::<_, Error>(if follows { Target::Follows } else { promoted() })
+    };
+    Some(match tokio::time::timeout(LOOK, look).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(error)) => Target::Unknown(error.chain()),
+        Err(_) => Target::Unknown(format!("no answer in {} s", LOOK.as_secs())),
+    })
 }

@@ -14,13 +14,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// In a pod without a kubeconfig: the service account. Not `Config::infer`, whose `KUBE_RS_DEBUG_*`
 /// variables can redirect a migration without a word.
 pub(crate) async fn load(flags: &Flags) -> Result<Config> {
-    let mut config = match kubeconfig(flags)? {
+    let places = places();
+    let mut config = match kubeconfig(flags, &places)? {
         Some(found) => from_kubeconfig(found, flags).await?,
-        None => Config::incluster().map_err(|cause| {
-            Error::usage("no kubeconfig found, and this is not a pod with a service account")
-                .cause(cause)
-                .hint("kubectl config view, or set KUBECONFIG or --kubeconfig")
-        })?,
+        None => Config::incluster().map_err(|cause| none(&places).cause(cause))?,
     };
     config.connect_timeout = Some(CONNECT);
     // kube's own layer repeats every method 15 times on 503 and 504, a create too; super::ask decides instead.
@@ -29,19 +26,47 @@ pub(crate) async fn load(flags: &Flags) -> Result<Config> {
     Ok(config)
 }
 
+/// Where a kubeconfig is looked for without the flag.
+struct Places {
+    files: Vec<PathBuf>,
+    /// By the variable KUBECONFIG.
+    listed: bool,
+}
+
+fn places() -> Places {
+    let listed: Vec<PathBuf> = env::var_os("KUBECONFIG").map(|v| env::split_paths(&v).collect()).unwrap_or_default();
+    let files: Vec<PathBuf> = listed.into_iter().filter(|p| !p.as_os_str().is_empty()).collect();
+    if !files.is_empty() {
+        return Places { files, listed: true };
+    }
+    Places { files: env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(), listed: false }
+}
+
+/// None of the files is of use: which they are, and what to do.
+fn none(places: &Places) -> Error {
+    let seen = |file: &PathBuf| {
+        let fault = if file.exists() { "names no cluster" } else { "is not there" };
+        format!("{} {fault}", file.display())
+    };
+    let seen: Vec<String> = places.files.iter().map(seen).collect();
+    let from = if places.listed { " (named by KUBECONFIG)" } else { "" };
+    Error::usage(format!(
+        "no kubeconfig found: {}{from}; and this is not a pod with a service account",
+        seen.join(", ")
+    ))
+    .hint(GIVE_ONE)
+}
+
+const GIVE_ONE: &str = "give one that is there with --kubeconfig FILE, or set KUBECONFIG to it";
+
 /// The merged kubeconfig; None when there is none at all, which is when kubectl tries the pod's service account.
-fn kubeconfig(flags: &Flags) -> Result<Option<Kubeconfig>> {
+fn kubeconfig(flags: &Flags, places: &Places) -> Result<Option<Kubeconfig>> {
     if let Some(file) = &flags.kubeconfig {
         return read(file).map(Some);
     }
-    let listed: Vec<PathBuf> = env::var_os("KUBECONFIG").map(|v| env::split_paths(&v).collect()).unwrap_or_default();
-    let mut files: Vec<PathBuf> = listed.into_iter().filter(|p| !p.as_os_str().is_empty()).collect();
-    if files.is_empty() {
-        files.extend(env::home_dir().map(|home| home.join(".kube").join("config")));
-    }
     let mut merged: Option<Kubeconfig> = None;
     // A missing file of the list is skipped, as client-go does.
-    for file in files.iter().filter(|f| f.exists()) {
+    for file in places.files.iter().filter(|f| f.exists()) {
         let next = read(file)?;
         merged = Some(match merged {
             None => next,
@@ -53,9 +78,12 @@ fn kubeconfig(flags: &Flags) -> Result<Option<Kubeconfig>> {
 
 fn read(file: &Path) -> Result<Kubeconfig> {
     let mut read = Kubeconfig::read_from(file).map_err(|cause| {
-        Error::usage(format!("cannot read kubeconfig {}", file.display()))
-            .cause(cause)
-            .hint(format!("kubectl config view --kubeconfig {}", file.display()))
+        let look = || format!("kubectl config view --kubeconfig {}", file.display());
+        Error::usage(format!("cannot read kubeconfig {}", file.display())).cause(cause).hint(if file.exists() {
+            look()
+        } else {
+            GIVE_ONE.into()
+        })
     })?;
     // kubectl writes `current-context: ""`; taken as set it would hide the next file's.
     read.current_context = read.current_context.filter(|name| !name.is_empty());

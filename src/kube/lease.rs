@@ -100,6 +100,14 @@ impl Kube {
         Ok(self.get(&LEASE, &object(name)).await?.as_ref().and_then(holder))
     }
 
+    /// Err(Kind::Locked), as of [`Kube::lock`], while a living runner holds the lock. Takes nothing.
+    pub async fn refuse_if_locked(&self, name: &str) -> Result<()> {
+        match self.get(&LEASE, &object(name)).await? {
+            Some(lease) => refuse_if_held(name, &lease, ""),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the lease whoever holds it; returns who did.
     pub async fn unlock(&self, name: &str) -> Result<Option<Holder>> {
         let holder = self.lock_holder(name).await?;

@@ -20,6 +20,14 @@ pub(super) fn suggest(word: &str, candidates: &[&str]) -> String {
     }
 }
 
+/// The beginning of a text that may be long, as one that is no migration's: a file's whole content is no message.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into(),
+    }
+}
+
 /// A DNS label (RFC 1123) of at most `most` characters: what Kubernetes takes for the names we derive others from.
 pub(super) fn dns_name(name: &str, most: usize) -> Result<(), String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

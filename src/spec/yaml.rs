@@ -1,6 +1,6 @@
 //! YAML with the place of every key and value, so that a mistake can be pointed at.
 
-use super::words::suggest;
+use super::words::{cut, suggest};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::{Location, Spanned};
@@ -20,6 +20,10 @@ pub(super) enum Yaml {
     Map(Vec<(Spanned<String>, Node)>),
 }
 
+/// Characters of a value, and of a whole message, that are shown.
+const VALUE: usize = 60;
+const MESSAGE: usize = 400;
+
 /// A file being read: everything that can say `file:line:column`.
 #[derive(Clone, Copy)]
 pub(super) struct Doc<'a> {
@@ -34,14 +38,16 @@ impl<'a> Doc<'a> {
             let plain = e.without_snippet();
             match e.location() {
                 Some(at) => self.wrong(at, strip_place(&plain.to_string())),
-                None => Error::usage(format!("{}: {}", self.file, strip_place(&plain.to_string()))),
+                None => Error::usage(format!("{}: {}", self.file, cut(&strip_place(&plain.to_string()), MESSAGE))),
             }
         })
     }
     pub fn wrong(self, at: Location, what: impl fmt::Display) -> Error {
+        let what = cut(&what.to_string(), MESSAGE);
         Error::usage(format!("{}:{}:{}: {what}", self.file, at.line(), at.column()))
     }
     fn type_error(self, node: &Node, path: &str, expected: &str) -> Error {
+        let path = if path.is_empty() { "the file" } else { path };
         self.wrong(node.at, format!("{path} must be {expected}, not {}", node.value.kind()))
     }
     pub fn text(self, node: &'a Node, path: &str) -> Result<&'a str> {
@@ -151,7 +157,7 @@ impl Yaml {
             Yaml::Bool(b) => format!("the boolean {b}"),
             Yaml::Int(n) => format!("the number {n}"),
             Yaml::Float(n) => format!("the number {n}"),
-            Yaml::Text(text) => format!("the text {text:?}"),
+            Yaml::Text(text) => format!("the text {:?}", cut(text.lines().next().unwrap_or_default(), VALUE)),
             Yaml::List(_) => "a list".into(),
             Yaml::Map(_) => "a mapping".into(),
         }

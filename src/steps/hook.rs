@@ -170,9 +170,13 @@ impl Step for Hook {
         id(self.name)
     }
     fn describe(&self) -> Description {
+        let does = match self.hazard {
+            Hazard::ReadOnly => "only looks: a call that would change something is refused",
+            _ => "what it changes is undone call by call, while there is a way back",
+        };
         Description {
             title: format!("run {} of the script", self.name),
-            details: format!("{}; what it changes is undone call by call", self.script.name),
+            details: format!("{}; {does}", self.script.name),
             objects: vec![],
         }
     }

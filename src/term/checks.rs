@@ -86,22 +86,27 @@ fn is_told(findings: &[Finding], finding: &Finding) -> bool {
 }
 
 fn details(finding: &Finding, others: &[&str], columns: usize) -> String {
-    let mut text = format!("\n{} {}: {}\n", mark(finding.status), finding.id, finding.seen);
+    let mut text = format!("\n{} {}: {}\n", mark(finding.status), finding.id, below(&finding.seen));
     text.push_str(&indented(&format!("must hold: {}; {}", finding.title, finding.why), columns));
     if !others.is_empty() {
         text.push_str(&indented(&format!("unknown for the same reason: {}", others.join(", ")), columns));
     }
     if let Some(fix) = &finding.fix {
-        text.push_str(&format!("  check --fix: {fix}\n"));
+        text.push_str(&format!("  check --fix: {}\n", below(fix)));
     }
     if let Some(remedy) = &finding.remedy {
-        text.push_str(&format!("  remedy: {}\n", remedy.trim_end().replace('\n', "\n  ")));
+        text.push_str(&format!("  remedy: {}\n", below(remedy)));
     }
     text
 }
 
 fn indented(text: &str, columns: usize) -> String {
     wrap(text, columns.saturating_sub(2)).iter().map(|row| format!("  {row}\n")).collect()
+}
+
+/// Further lines are indented: one that came with a name must not look like one of ours.
+fn below(text: &str) -> String {
+    text.trim_end().replace('\n', "\n  ")
 }
 
 fn one_line(text: &str) -> String {

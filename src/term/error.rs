@@ -21,11 +21,8 @@ pub fn kind_name(kind: Kind) -> &'static str {
 /// `next` is the command to fall back on where an exit code promises one and the error has none.
 pub(super) fn render(error: &Error, next: Option<&str>, commands: impl Fn(&str) -> String) -> String {
     let mut lines = vec![format!("{} {}", red("error:"), indented(&error.what))];
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        lines.push(format!("{} {}", yellow("caused by:"), indented(&inner.to_string())));
-        cause = inner.source();
-    }
+    let causes = error.causes().into_iter().skip(1);
+    lines.extend(causes.map(|cause| format!("{} {}", yellow("caused by:"), indented(&cause))));
     let promised = matches!(error.kind.exit_code(), 4..=7);
     let (words, command) = match (&error.hint, promised) {
         (Some(hint), true) => split(hint),

@@ -21,20 +21,47 @@ pub fn render(items: &[Value], everywhere: bool, columns: usize) -> String {
         let other = if everywhere { "" } else { "; other namespaces: -A" };
         return format!("nothing found{other}\n");
     }
-    let mut table = Table::new(&["NAMESPACE", "NAME", "VERSION", "SIZE", "READY", "STATE"]);
+    let mut out = table(items, everywhere, columns);
+    for row in items {
+        out.push_str(&more(row, columns));
+    }
+    out
+}
+
+const HEADER: [&str; 6] = ["NAMESPACE", "NAME", "VERSION", "SIZE", "READY", "STATE"];
+/// The least of a name: it stands below once more, in full.
+const SHORT: usize = 16;
+
+/// Where the terminal is narrow, columns are left out, the least important first, then names are cut. STATE is never.
+fn table(items: &[Value], everywhere: bool, columns: usize) -> String {
+    let mut shown: Vec<&str> = HEADER.to_vec();
+    let mut least = ["SIZE", "VERSION", "READY", "NAMESPACE"].into_iter().filter(|c| !everywhere || *c != "NAMESPACE");
+    let mut made = with_columns(items, &shown, usize::MAX);
+    while made.width() > columns {
+        let Some(column) = least.next() else {
+            let name = made.width_of(shown.iter().position(|column| *column == "NAME").unwrap_or(0));
+            made = with_columns(items, &shown, name.saturating_sub(made.width() - columns).max(SHORT));
+            break;
+        };
+        shown.retain(|kept| *kept != column);
+        made = with_columns(items, &shown, usize::MAX);
+    }
+    made.render_in(0, usize::MAX)
+}
+
+fn with_columns(items: &[Value], shown: &[&str], longest: usize) -> Table {
+    let mut table = Table::new(shown);
     for row in items {
         let ready = match (&row["readyInstances"], &row["instances"]) {
             (Value::Null, wanted) => text(wanted),
             (ready, wanted) => format!("{}/{}", text(ready), text(wanted)),
         };
         let [namespace, version, size] = ["namespace", "version", "size"].map(|key| text(&row[key]));
-        table.row([namespace, name(row), version, size, ready, health(row)]);
+        let name = console::truncate_str(&name(row), longest, "...").into_owned();
+        let cells = HEADER.into_iter().zip([namespace, name, version, size, ready, health(row)]);
+        table.row(cells.filter(|(column, _)| shown.contains(column)).map(|(_, cell)| cell));
     }
-    let mut out = table.render_in(0, columns);
-    for row in items {
-        out.push_str(&more(row, columns));
-    }
-    out
+    table
 }
 
 /// What follows from a row, in words.

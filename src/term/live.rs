@@ -1,6 +1,6 @@
 //! The live block: ended steps scroll up, below them the step at work and the outage against its budget.
 
-use super::{Collected, dim, green, lines, red, yellow};
+use super::{Collected, dim, foreign, green, lines, red, yellow};
 use crate::event::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -57,7 +57,8 @@ impl Live {
                 if matches!(event, Event::StepDone { .. } | Event::StepReverted { .. } | Event::StepFailed { .. }) {
                     self.at.clear();
                 }
-                self.block.println(colored(event, &lines::words(event, collected))).ok();
+                let words = foreign::text(&lines::words(event, collected), false);
+                self.block.println(colored(event, &words)).ok();
             }
         }
         self.tick(collected);
@@ -67,12 +68,9 @@ impl Live {
         if self.at.is_empty() {
             self.step.set_message("");
         } else {
-            let detail = if self.detail.is_empty() { String::new() } else { format!("  {}", dim(&self.detail)) };
-            self.step.set_message(format!(
-                "now       {} ({:.1} s){detail}",
-                self.at,
-                self.began.elapsed().as_secs_f64()
-            ));
+            let (at, detail) = (foreign::line(&self.at), foreign::line(&self.detail));
+            let detail = if detail.is_empty() { String::new() } else { format!("  {}", dim(&detail)) };
+            self.step.set_message(format!("now       {at} ({:.1} s){detail}", self.began.elapsed().as_secs_f64()));
         }
         let line = match (collected.down_since, collected.budget) {
             (Some(since), Some(budget)) => meter(since.elapsed(), budget),

@@ -5,6 +5,7 @@
 pub mod checks;
 mod error;
 mod follow;
+mod foreign;
 mod lines;
 pub mod list;
 mod live;
@@ -81,7 +82,7 @@ impl Ui {
         self.printed.store(true, Ordering::SeqCst);
         match self.format {
             Format::Table | Format::Junit => out(&page.text),
-            Format::Name => out(&page.names.iter().map(|n| format!("{n}\n")).collect::<String>()),
+            Format::Name => out(&page.names.iter().map(|n| format!("{}\n", foreign::line(n))).collect::<String>()),
             Format::Json => out(&format!("{:#}\n", page.document)),
             Format::Yaml => out(&yaml(&page.document)?),
         }
@@ -145,6 +146,7 @@ pub fn yaml(document: &Value) -> Result<String> {
 
 /// A closed pipe (`| head`) is the reader's right, not an error.
 pub fn out(text: &str) {
+    let text = foreign::text(text, console::colors_enabled());
     live::above(|| {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
@@ -153,6 +155,7 @@ pub fn out(text: &str) {
 
 /// One piece of talk on a line of its own; above the live block where there is one.
 pub fn say(text: &str) {
+    let text = foreign::text(text, console::colors_enabled_stderr());
     live::above(|| {
         let mut stderr = std::io::stderr().lock();
         writeln!(stderr, "{}", text.trim_end_matches('\n')).ok();

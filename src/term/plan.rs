@@ -17,6 +17,8 @@ pub struct Forecast {
     pub basis: Basis,
     pub there: Vec<There>,
     pub reindex: Vec<Reindex>,
+    /// Where the migration stands once a cutover has begun: the plan is history by then, or being made true.
+    pub standing: Option<String>,
     /// With every object, patch and statement.
     pub all: bool,
 }
@@ -112,6 +114,7 @@ fn document(migration: &Migration, plan: &Plan, forecast: &Forecast) -> Value {
         "migration": migration.name, "namespace": migration.namespace, "strategy": migration.strategy.to_string(),
         "digest": plan.digest(), "pointOfNoReturn": plan.one_way().id(), "outageSeconds": forecast.basis.outage(plan), "phases": phases,
         "reindex": forecast.reindex.iter().map(Reindex::document).collect::<Vec<_>>(),
+        "standing": forecast.standing,
         "manifests": forecast.there.iter().map(There::document).collect::<Vec<_>>(),
     })
 }
@@ -127,6 +130,10 @@ pub fn render(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: 
         migration.namespace,
         plan.digest()
     );
+    if let Some(standing) = &forecast.standing {
+        let standing = format!("{standing}. This is the plan as it was begun.");
+        text.extend(wrap(&standing, columns).iter().map(|line| format!("{line}\n")));
+    }
     let bold = Style::new().bold();
     let mut number = 0;
     for (phase, words) in PHASES {
@@ -140,8 +147,18 @@ pub fn render(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: 
             text.push_str(&step_text(number, step, forecast, columns));
         }
     }
-    text.extend(forecast.there.iter().map(There::text));
+    if forecast.standing.is_none() {
+        text.extend(forecast.there.iter().map(There::text));
+    }
     text.extend(forecast.reindex.iter().map(Reindex::text));
+    if forecast.standing.is_none() {
+        text.push_str(&before(migration, plan, forecast, columns));
+    }
+    text
+}
+
+/// What there is to know before the window: how long it will be, and that there is a way back.
+fn before(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: usize) -> String {
     let outage = forecast.basis.outage(plan);
     let budget = migration.guardrails.downtime_budget.as_secs();
     let from = if outage.measured {
@@ -155,11 +172,8 @@ pub fn render(migration: &Migration, plan: &Plan, forecast: &Forecast, columns: 
     let back = format!(
         "A failure before the point of no return brings the app back on the source by itself, and so do {budget} s without the app."
     );
-    text.push('\n');
-    for paragraph in [outage, back] {
-        text.extend(wrap(&paragraph, columns).iter().map(|line| format!("{line}\n")));
-    }
-    text
+    let lines = [outage, back].into_iter().flat_map(|paragraph| wrap(&paragraph, columns));
+    std::iter::once(String::from("\n")).chain(lines.map(|line| format!("{line}\n"))).collect()
 }
 
 fn step_text(number: usize, step: &Arc<dyn Step>, forecast: &Forecast, columns: usize) -> String {

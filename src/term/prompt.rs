@@ -1,5 +1,6 @@
 //! Questions. Two kinds: "go on?" for what can be taken back, the migration's name for what cannot.
 
+use super::foreign::line;
 use crate::error::{Error, Kind, Result};
 
 /// `--yes` answers it. Without a terminal it must have been answered on the command line.
@@ -10,7 +11,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<()> {
     if !super::can_ask() {
         return Err(Error::usage(format!("{question} There is no terminal to answer on")).hint("add --yes"));
     }
-    let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+    let answer = dialoguer::Confirm::new().with_prompt(line(question)).default(false).interact();
     if answer.map_err(unasked)? {
         Ok(())
     } else {
@@ -46,7 +47,8 @@ fn unasked(error: dialoguer::Error) -> Error {
 
 /// One of several, by the arrow keys. Returns its place.
 pub fn choose(question: &str, items: &[&str], default: usize) -> Result<usize> {
-    dialoguer::Select::new().with_prompt(question).items(items).default(default).interact().map_err(unasked)
+    let items: Vec<String> = items.iter().map(|item| line(item)).collect();
+    dialoguer::Select::new().with_prompt(question).items(&items).default(default).interact().map_err(unasked)
 }
 
 /// A line, with an answer that Enter takes.

@@ -1,6 +1,6 @@
 //! Where a migration stands, from its journal: phase, step, outage, who holds it, what to type next.
 
-use super::{Page, Table, paint};
+use super::{Page, Table, paint, plan::wrap, table::columns};
 use crate::{
     journal::{Phase, Standing, State},
     kube::lease::Holder,
@@ -18,7 +18,21 @@ pub struct Status<'a> {
     /// None: not begun, or made by another version.
     pub plan: Option<&'a Plan>,
     pub holder: Option<&'a Holder>,
+    /// What a look says of a target that is a replica by the journal; None: it was not looked at.
+    pub target: Option<&'a Target>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Follows,
+    /// By nobody whom the journal knows: by what it shows.
+    Promoted(String),
+    /// Why that is not known.
+    Unknown(String),
+}
+
+/// Columns that a paragraph is broken at on a wider terminal, and where stdout is none.
+const COLUMNS: usize = 100;
 
 const PHASES: [Phase; 3] = [Phase::Prepare, Phase::Cutover, Phase::Finalize];
 
@@ -32,8 +46,17 @@ impl Status<'_> {
         self.holder.is_some_and(|h| !h.expired)
     }
 
+    fn is_astray(&self) -> bool {
+        matches!(self.target, Some(Target::Promoted(_)))
+    }
+
     /// One phrase for where it stands.
     pub fn standing(&self) -> String {
+        let phrase = self.phrase();
+        if self.is_astray() { format!("{phrase}, but the target was promoted by somebody else") } else { phrase }
+    }
+
+    fn phrase(&self) -> String {
         match self.under_way() {
             Some(phase) if self.held() => format!("{phase} is running"),
             Some(phase) => format!("{phase} began and did not end"),
@@ -47,6 +70,9 @@ impl Status<'_> {
 
     /// The command to type next; None: nothing is left to do.
     pub fn next(&self) -> Option<String> {
+        if self.is_astray() {
+            return Some(format!("kubectl pgmigrate rollback {} --remove-target", self.name));
+        }
         let verb = match self.under_way() {
             Some(_) if self.held() => return Some(format!("kubectl pgmigrate status {} --watch", self.name)),
             Some(_) => "resume",
@@ -56,6 +82,28 @@ impl Status<'_> {
             None => "prepare",
         };
         Some(format!("kubectl pgmigrate {verb} {}", self.name))
+    }
+
+    /// What to do from here, for a verb that comes too late.
+    pub fn advice(&self) -> String {
+        let over = self.under_way().is_none() && self.state.has_ended(Phase::Cutover);
+        match self.next() {
+            None => format!("the certificate: kubectl pgmigrate report {}", self.name),
+            Some(finalize) if over => format!(
+                "next: kubectl pgmigrate verify {}, and when the way back is not needed any more: {finalize}",
+                self.name
+            ),
+            Some(next) => format!("next: {next}"),
+        }
+    }
+
+    /// The target is no replica any more, and no step of ours made it so.
+    fn problem(&self) -> Option<String> {
+        let Some(Target::Promoted(seen)) = self.target else { return None };
+        Some(format!(
+            "the target follows the source no more: {seen}, and the journal has no promotion. The app is not on it, but \
+             whoever writes there loses it when it is removed and made anew: look first"
+        ))
     }
 
     /// Steps of the phase that is shown: the one under way, else the last that ended.
@@ -98,7 +146,8 @@ impl Status<'_> {
             .collect();
         json!({
             "migration": self.name, "namespace": self.namespace, "state": self.standing(), "phase": self.under_way(),
-            "step": step, "steps": rows, "lag": lag(self.state), "outageSeconds": self.outage_seconds(),
+            "step": step, "steps": rows, "lag": self.lag(), "problem": self.problem(),
+            "outageSeconds": self.outage_seconds(),
             "down": self.state.outage_began.is_some() && self.state.outage_millis.is_none(),
             "restored": self.state.restored, "lock": self.holder, "last": self.state.last, "by": self.state.by,
             "next": self.next(),
@@ -112,8 +161,11 @@ impl Status<'_> {
         if let Some(reason) = &self.state.restored {
             head.row(["taken back", &format!("because of: {reason}")]);
         }
-        if let Some(lag) = lag(self.state) {
-            head.row(["lag", &lag]);
+        if let Some(Target::Unknown(why)) = self.target {
+            head.row(["target", &format!("not looked at: {why}")]);
+        }
+        if let Some(lag) = self.lag() {
+            head.row(["lag", &format!("{lag}, when a step last looked")]);
         }
         if let Some(seconds) = self.outage_seconds() {
             let over = if self.state.outage_millis.is_some() { "" } else { " so far: the app is down" };
@@ -127,6 +179,12 @@ impl Status<'_> {
             head.row(["last entry", &format!("{last:.0} by {by}")]);
         }
         let mut text = head.render(0);
+        if let Some(problem) = self.problem() {
+            // Not a row: those are cut at the terminal's edge.
+            let problem = format!("{}: {problem}", paint(Style::new().red().bold(), "PROBLEM"));
+            text.push('\n');
+            text.extend(wrap(&problem, columns().min(COLUMNS)).iter().map(|line| format!("{line}\n")));
+        }
         if !self.state.steps.is_empty() {
             text.push_str(&format!("\n{}", self.step_table()));
         }
@@ -135,6 +193,16 @@ impl Status<'_> {
             None => text.push_str("\nnothing is left to do\n"),
         }
         text
+    }
+
+    /// The last lag that a step wrote down, in its own words; it says nothing of a target that follows no more.
+    fn lag(&self) -> Option<String> {
+        let seen = |id: &String| match &self.state.step(id).evidence["lag"] {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(bytes) => Some(format!("{bytes} bytes")),
+            _ => None,
+        };
+        if self.is_astray() { None } else { self.state.order.iter().rev().find_map(seen) }
     }
 
     fn step_table(&self) -> String {
@@ -152,15 +220,6 @@ impl Status<'_> {
 
 fn settled(state: &State, id: &str) -> bool {
     matches!(state.step(id).standing, Standing::Done | Standing::Found)
-}
-
-/// The last lag that a step wrote down, in its own words.
-fn lag(state: &State) -> Option<String> {
-    state.order.iter().rev().find_map(|id| match &state.step(id).evidence["lag"] {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(bytes) => Some(format!("{bytes} bytes")),
-        _ => None,
-    })
 }
 
 fn mark(standing: Standing) -> String {
@@ -191,6 +250,23 @@ mod tests {
         State::fold(&whats.iter().enumerate().map(entry).collect::<Vec<_>>())
     }
 
+    fn status(state: &State) -> Status<'_> {
+        Status { name: "m", namespace: "n", state, plan: None, holder: None, target: None }
+    }
+
+    #[test]
+    fn a_promotion_by_somebody_else_is_a_problem() {
+        let done = What::Done { step: "streaming".into(), evidence: json!({ "lag": 0 }), millis: 1 };
+        let state = state(&[done, What::PhaseEnded { phase: Phase::Prepare }]);
+        let follows = Status { target: Some(&Target::Follows), ..status(&state) }.page();
+        assert!(follows.text.contains("0 bytes") && follows.document["problem"].is_null(), "{}", follows.text);
+        let promoted = Target::Promoted("it is not in recovery".into());
+        let astray = Status { target: Some(&promoted), ..status(&state) }.page();
+        assert!(astray.text.contains("PROBLEM") && !astray.text.contains("0 bytes"), "{}", astray.text);
+        assert!(astray.text.contains("the source no more") && astray.document["lag"].is_null(), "{}", astray.text);
+        assert!(astray.text.ends_with("next: kubectl pgmigrate rollback m --remove-target\n"), "{}", astray.text);
+    }
+
     #[test]
     fn there_is_always_a_next_command() {
         use Phase::*;
@@ -209,12 +285,12 @@ mod tests {
         for (what, verb) in life {
             so_far.push(what);
             let state = state(&so_far);
-            let status = Status { name: "m", namespace: "n", state: &state, plan: None, holder: None };
+            let status = status(&state);
             assert_eq!(status.next(), Some(format!("kubectl pgmigrate {verb} m")), "{so_far:?}");
         }
         so_far.push(ended(Finalize));
         let state = state(&so_far);
-        let status = Status { name: "m", namespace: "n", state: &state, plan: None, holder: None };
+        let status = status(&state);
         assert_eq!((status.next(), status.standing().as_str()), (None, "finalized"));
     }
 }

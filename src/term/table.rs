@@ -1,5 +1,6 @@
 //! Columns without borders, as kubectl prints them.
 
+use super::foreign::line;
 use console::measure_text_width as width;
 
 /// Rows of cells; the last column is cut to the terminal's width, and only on a terminal.
@@ -22,7 +23,20 @@ impl Table {
     }
 
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(|cell| line(&cell.into())).collect());
+    }
+
+    /// Columns that it takes where nothing is cut; and those of one column.
+    pub(super) fn width(&self) -> usize {
+        let widths = self.widths();
+        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+    }
+    pub(super) fn width_of(&self, column: usize) -> usize {
+        self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+    }
+    fn widths(&self) -> Vec<usize> {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        (0..count).map(|column| self.width_of(column)).collect()
     }
 
     pub fn render(&self, indent: usize) -> String {
@@ -30,10 +44,7 @@ impl Table {
     }
 
     pub(super) fn render_in(&self, indent: usize, columns: usize) -> String {
-        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..count)
-            .map(|column| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
-            .collect();
+        let widths = self.widths();
         let mut text = String::new();
         for row in &self.rows {
             let mut line = " ".repeat(indent);

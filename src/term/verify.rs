@@ -1,6 +1,6 @@
 //! What a comparison of both ends found: a report a database, and the script's own queries.
 
-use super::{Page, Table, paint};
+use super::{Page, Table, foreign::line, paint};
 use crate::{
     postgres::Lsn,
     verify::{Code, Item, Report, Verdict, problems, worst},
@@ -64,7 +64,7 @@ impl Verified {
                 "{:.0}  {}  {}; source at {}, target at {}{behind}; {} s old, took {:.1} s\n",
                 Timestamp::now(),
                 mark(report.overall),
-                report.summary(),
+                line(&report.summary()),
                 report.source_lsn,
                 report.target_lsn,
                 age.map_or_else(|_| "?".into(), |age| age.to_string()),
@@ -79,12 +79,12 @@ impl Verified {
         let mut text = table(self.items().filter(shown));
         for item in self.items().filter(|item| !item.rows.is_empty()) {
             text.push_str(&format!("\n{} {}, the first rows that differ:\n", item.database, item.name));
-            item.rows.iter().for_each(|row| text.push_str(&format!("  {row}\n")));
+            item.rows.iter().for_each(|row| text.push_str(&format!("  {}\n", line(&row.to_string()))));
         }
         for report in &self.databases {
             text.push_str(&format!(
                 "\n{}\n  seen at {}, source at {}, target at {}{}\n",
-                report.summary(),
+                line(&report.summary()),
                 report.at,
                 report.source_lsn,
                 report.target_lsn,

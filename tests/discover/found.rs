@@ -79,5 +79,21 @@ async fn what_init_writes_leads_to_a_plan_and_a_cutover() {
     assert!(!under_way.stdout.contains("init -n mastodon"), "it is under way: {under_way}");
     let _ = bench.run("cutover moved --accept-one-way moved").await.code(0);
     bench.nothing_lost().await;
+    verbs_that_come_too_late(&bench).await;
     bench.lab.stop().await;
+}
+
+/// After the cutover they say so, and what to do now; nothing is changed.
+async fn verbs_that_come_too_late(bench: &Bench) {
+    let next = "finalize moved";
+    let target = bench.object("clusters.postgresql.cnpg.io", "new-db")["spec"].clone();
+    let prepare = bench.run("prepare moved").await.code(0).says("done before").says("verify moved").says(next);
+    let _ = prepare.never_says("cutover moved");
+    assert_eq!(bench.object("clusters.postgresql.cnpg.io", "new-db")["spec"], target);
+    let plan = bench.run("plan moved").await.code(0).says("moved: cut over; the source is kept").says(next);
+    let _ = plan.never_says("brings the app back").never_says("outage: about").never_says("cluster/new-db is there");
+    let _ = bench.run("check moved").await.says("moved: cut over; the source is kept").never_says("plan moved");
+    let again = bench.run("init again -n mastodon").await.code(1).says("has a migration already, moved: cut over");
+    let _ = again.says(next).never_says("check again");
+    assert!(!bench.path().join("again.yaml").exists(), "nothing is written");
 }

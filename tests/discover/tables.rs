@@ -4,6 +4,7 @@ use pgmigrate::{
     checks::{CATALOGUE, Finding, Status},
     facts::Facts,
     spec,
+    step::Hazard,
     strategy::{self, choose::choose, estimate::Basis},
     term::{
         checks, list,
@@ -127,6 +128,27 @@ spec:
   connections: [{secret: db, set: {HOST: '${target.pooler.host}'}}]
 ";
 
+/// What a step says of itself is about itself: what only looks changes nothing, and two steps have two texts.
+#[test]
+fn each_step_says_what_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.yaml");
+    std::fs::write(&path, format!("{FILE}  script: shop.rhai\n")).expect("a file");
+    let hooks = ["before_cutover", "stop_apps", "after_promote", "health", "verify", "finalize"];
+    let script: String = hooks.iter().map(|hook| format!("fn {hook}(m) {{ }}\n")).collect();
+    std::fs::write(folder.path().join("shop.rhai"), script).expect("a script");
+    let migration = spec::find(None, Some(&path), None).expect("a sound file");
+    let plan = strategy::plan(&migration, &facts()).expect("a plan");
+    let words = |id: &str| plan.all().find(|(_, step)| step.id() == id).map(|(_, step)| step.describe()).expect(id);
+    for (_, step) in plan.all().filter(|(_, step)| step.hazard() == Hazard::ReadOnly) {
+        assert!(!step.describe().details.contains("undone"), "{}: {}", step.id(), step.describe().details);
+    }
+    assert!(words("script-health").details.contains("only looks"), "{}", words("script-health").details);
+    assert!(words("script-stop-apps").details.contains("undone call by call"));
+    let (roles, objects) = (words("drop-spilo-roles").details, words("clean-leftovers").details);
+    assert!(roles.contains("standby") && roles != objects, "{roles}");
+}
+
 /// As the real cluster showed it.
 fn facts() -> Facts {
     let role = |name: &str, superuser: bool| {
@@ -169,7 +191,7 @@ fn plan_narrow_and_wide() {
     };
     let wanted = json!({"kind": "Cluster", "metadata": {"name": "shop-cnpg"}, "spec": {"instances": 1}});
     let there = vec![There { wanted, now: Ok(None) }];
-    let forecast = Forecast { basis, there, reindex: Vec::new(), all: false };
+    let forecast = Forecast { basis, there, reindex: Vec::new(), standing: None, all: false };
     // The digest is of what is sent, and changes with it.
     let render = |columns| plan::render(&migration, &plan, &forecast, columns).replace(&plan.digest(), "DIGEST");
     narrow_and_wide("plan", "\u{1b}[31m\u{1b}[1m  ----- POINT OF NO RETURN", render);

@@ -12,4 +12,5 @@ mod patience;
 mod pooler;
 mod replica;
 mod script;
+mod told;
 mod verify;

@@ -80,14 +80,15 @@ impl Step for CleanLeftovers {
         if self.roles { "drop-spilo-roles".into() } else { "clean-leftovers".into() }
     }
     fn describe(&self) -> Description {
-        let title = if self.roles {
-            "drop Spilo's roles from the target"
+        let (title, details) = if self.roles {
+            let which = format!("roles {}, each unless something depends on it; not undone", ROLES.join(", "));
+            ("drop Spilo's roles from the target", which)
         } else {
-            "take Spilo's helper objects out of the target"
+            let which =
+                "schemas metric_helpers, user_management, pooler, zmon_utils and Spilo's extensions, in every database";
+            ("take Spilo's helper objects out of the target", which.into())
         };
-        let details =
-            "schemas metric_helpers, user_management, pooler, zmon_utils and Spilo's extensions, in every database";
-        Description { title: title.into(), details: details.into(), objects: vec![] }
+        Description { title: title.into(), details, objects: vec![] }
     }
     fn hazard(&self) -> Hazard {
         Hazard::Additive

@@ -19,6 +19,9 @@ pub struct Promote {
     pub target: String,
 }
 
+/// The name in the journal.
+pub const ID: &str = "promote";
+
 fn patch() -> Value {
     json!({ "spec": { "replica": { "enabled": false } } })
 }
@@ -26,7 +29,7 @@ fn patch() -> Value {
 #[async_trait::async_trait]
 impl Step for Promote {
     fn id(&self) -> String {
-        "promote".into()
+        ID.into()
     }
     fn describe(&self) -> Description {
         Description {
