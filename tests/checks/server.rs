@@ -102,13 +102,14 @@ async fn what_follows_is_left_behind() {
     let replica = format!("{SOURCE}-1");
     bench.sql(&replica, "postgres", "SELECT pg_wal_replay_pause()").await.expect("paused");
     bench.at_source("CREATE TABLE bulk AS SELECT repeat('x', 1000) FROM generate_series(1, 30000)").await;
-    bench.at_source("ALTER ROLE standby NOLOGIN").await;
-    let streams = "FROM pg_stat_replication WHERE application_name = 'pgmigrate-database-cnpg'";
-    bench.at_source(&format!("SELECT pg_terminate_backend(pid) {streams}")).await;
-    answers(&bench, &format!("SELECT count(*) {streams}"), "0").await;
-    // From here on no password and no operator gets in.
+    // From here on no password gets in, and so no operator that could put something right.
     bench.at_source("ALTER SYSTEM SET ssl = off").await;
     bench.at_source("SELECT pg_reload_conf()").await;
+    // It would come back over TLS only.
+    let streams = "FROM pg_stat_replication WHERE application_name = 'pgmigrate-database-cnpg'";
+    answers(&bench, "SHOW ssl", "off").await;
+    bench.at_source(&format!("SELECT pg_terminate_backend(pid) {streams}")).await;
+    answers(&bench, &format!("SELECT count(*) {streams}"), "0").await;
     let unwell = |store: &pgmigrate::lab::api::store::Store| {
         let cluster = store.get(POSTGRESQLS, "mastodon", SOURCE).unwrap_or_default();
         let status = cluster["status"]["PostgresClusterStatus"].as_str().unwrap_or_default();
