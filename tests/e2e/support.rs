@@ -370,6 +370,10 @@ const OPERATOR: &str = "app.kubernetes.io/name=cloudnative-pg";
 impl Drop for Bench {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            for words in [["get", "pods", "-o=wide"], ["logs", TARGET_POD, "--tail=40"]] {
+                let said = self.kubectl(&words, "").unwrap_or_else(|error| error);
+                eprintln!("$ kubectl {}\n{said}", words.join(" "));
+            }
             self.line("FAILED", "-", "-");
         }
         let _ = self.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"], "");

@@ -70,11 +70,20 @@ impl Child {
     }
     pub async fn wait(mut self) -> Run {
         let line = std::mem::take(&mut self.line);
-        let output = tokio::time::timeout(LIMIT, &mut self.output).await;
-        let output = output.unwrap_or_else(|_| panic!("does not end: {line}"));
+        let in_time = tokio::time::timeout(LIMIT, &mut self.output).await.ok();
+        let ended = in_time.is_some();
+        let output = match in_time {
+            Some(output) => output,
+            None => {
+                self.signal(libc::SIGKILL);
+                (&mut self.output).await
+            }
+        };
         let output = output.expect("not aborted").expect("the binary runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Run { line, code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        let run = Run { line, code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) };
+        assert!(ended, "does not end: {run}");
+        run
     }
 }
 

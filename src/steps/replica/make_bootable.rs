@@ -31,6 +31,8 @@ const RESTARTED: &str = "PostgreSQL is shut down, starting the postmaster";
 const ANNOTATION: &str = "cnpg.io/fencedInstances";
 const STOP: &str = r#"pg_ctl -D "$PGDATA" stop -m fast -w"#;
 const TRIES: u32 = 3;
+/// Exit code of `pg_ctl status`.
+const NO_SERVER: i32 = 3;
 
 /// Deletes what must not be in the copy, and fails if any of it is left.
 const REPAIR: &str = r#"cd "$PGDATA" || exit 1
@@ -78,7 +80,11 @@ impl MakeBootable {
         };
         let limit = Duration::from_secs(300);
         let seen = world.kube.wait(&POD, pod, "the target to be ready", limit, &world.cancel, &world.events, settled);
-        Ok(match seen.await? {
+        let seen = tokio::select! {
+            seen = seen => seen?,
+            () = stands_still(world, pod) => return Ok(Boot::Died),
+        };
+        Ok(match seen {
             Some(pod) if !is_ready(&pod) => Boot::Died,
             _ if is_wedged(world, pod).await? => Boot::Wedged,
             _ => Boot::Ready,
@@ -113,6 +119,19 @@ enum Boot {
 async fn is_wedged(world: &World, pod: &str) -> Result<bool> {
     let log = world.kube.logs(pod, "postgres", None).await.context("read the target's log")?;
     Ok(log.rfind(RESTART_ASKED).is_some_and(|asked| !log[asked..].contains(RESTARTED)))
+}
+
+/// Returns when a wedged manager is seen to wait for the end of a server that is not there: with the source's settings it
+/// has not even begun, and neither this pod nor its container will ever change (tests/e2e, the_fence_is_lifted_too_early).
+async fn stands_still(world: &World, pod: &str) {
+    let status = ["sh", "-c", r#"pg_ctl -D "$PGDATA" status"#];
+    let mut seen = 0;
+    while seen < 2 {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let server = world.kube.exec(pod, "postgres", &status, Duration::from_secs(10)).await;
+        let none = server.is_ok_and(|answer| answer.code == NO_SERVER);
+        seen = if none && is_wedged(world, pod).await.unwrap_or(false) { seen + 1 } else { 0 };
+    }
 }
 
 /// The server's end is what a wedged manager waits for; it starts it again.
