@@ -87,8 +87,10 @@ impl Context {
             work(&world).await
         };
         let result = tokio::select! {
-            result = looked => result,
+            // First: what is looked with hears of it too, and would say it in its own words.
+            biased;
             _ = stop.cancelled(), if cut => Err(Error::new(Kind::Interrupted, "interrupted; nothing was changed")),
+            result = looked => result,
         };
         stop.cancel();
         following.end().await;

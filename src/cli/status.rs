@@ -100,6 +100,9 @@ async fn page(migration: &Migration, kube: &Kube) -> Result<Page> {
     Ok(status.page())
 }
 
+const STANDBY: &str = "SELECT pg_is_in_recovery() AS recovery, \
+    EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming') AS receives";
+
 /// How long the look at the target may take: a status is wanted at once.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -120,9 +123,12 @@ async fn target(migration: &Migration, kube: &Kube, state: &State, holder: Optio
             Some(_) => {}
         }
         let mut db = cnpg::open_target(kube, cluster, "postgres").await?;
-        let follows: bool = db.value("SELECT pg_is_in_recovery()", &[]).await?;
-        let promoted = || Target::Promoted(format!("the server of cluster {cluster} is not in recovery"));
-        Ok::<_, Error>(if follows { Target::Follows } else { promoted() })
+        let row: Value = db.one(STANDBY, &[]).await?;
+        Ok::<_, Error>(match (row["recovery"].as_bool(), row["receives"].as_bool()) {
+            (Some(true), Some(true)) => Target::Follows,
+            (Some(true), _) => Target::Idle,
+            _ => Target::Promoted(format!("the server of cluster {cluster} is not in recovery")),
+        })
     };
     Some(match tokio::time::timeout(LOOK, look).await {
         Ok(Ok(seen)) => seen,

@@ -27,6 +27,8 @@ pub enum Target {
     Follows,
     /// By nobody whom the journal knows: by what it shows.
     Promoted(String),
+    /// A replica that receives nothing, as one that its operator took back after somebody had promoted it.
+    Idle,
     /// Why that is not known.
     Unknown(String),
 }
@@ -78,6 +80,7 @@ impl Status<'_> {
             Some(_) => "resume",
             None if self.state.has_ended(Phase::Finalize) => return None,
             None if self.state.has_ended(Phase::Cutover) => "finalize",
+            None if matches!(self.target, Some(Target::Idle)) => "check",
             None if self.state.has_ended(Phase::Prepare) => "cutover",
             None => "prepare",
         };
@@ -97,13 +100,20 @@ impl Status<'_> {
         }
     }
 
-    /// The target is no replica any more, and no step of ours made it so.
+    /// The target does not follow, and no step of ours made it so.
     fn problem(&self) -> Option<String> {
-        let Some(Target::Promoted(seen)) = self.target else { return None };
-        Some(format!(
-            "the target follows the source no more: {seen}, and the journal has no promotion. The app is not on it, but \
-             whoever writes there loses it when it is removed and made anew: look first"
-        ))
+        match self.target? {
+            Target::Promoted(seen) => Some(format!(
+                "the target follows the source no more: {seen}, and the journal has no promotion. The app is not on it, \
+                 but whoever writes there loses it when it is removed and made anew: look first"
+            )),
+            Target::Idle => Some(
+                "the target receives nothing from the source now. It may be connecting again; if it stays so, the source \
+                 is out of its reach, or somebody has promoted it meanwhile"
+                    .into(),
+            ),
+            Target::Follows | Target::Unknown(_) => None,
+        }
     }
 
     /// Steps of the phase that is shown: the one under way, else the last that ended.
@@ -202,7 +212,7 @@ impl Status<'_> {
             Value::Number(bytes) => Some(format!("{bytes} bytes")),
             _ => None,
         };
-        if self.is_astray() { None } else { self.state.order.iter().rev().find_map(seen) }
+        if self.problem().is_some() { None } else { self.state.order.iter().rev().find_map(seen) }
     }
 
     fn step_table(&self) -> String {
@@ -264,6 +274,8 @@ mod tests {
         let astray = Status { target: Some(&promoted), ..status(&state) }.page();
         assert!(astray.text.contains("PROBLEM") && !astray.text.contains("0 bytes"), "{}", astray.text);
         assert!(astray.text.contains("the source no more") && astray.document["lag"].is_null(), "{}", astray.text);
+        let idle = Status { target: Some(&Target::Idle), ..status(&state) }.page();
+        assert!(idle.text.contains("receives nothing") && idle.text.ends_with("check m\n"), "{}", idle.text);
         assert!(astray.text.ends_with("next: kubectl pgmigrate rollback m --remove-target\n"), "{}", astray.text);
     }
 

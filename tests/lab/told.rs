@@ -1,10 +1,10 @@
 //! What verbs say when they are not alone: somebody holds the lock, or has promoted the target.
-use super::support::{Bench, SOURCE, SOURCE_POD, Setting, TARGET};
+use super::support::{Bench, SOURCE_POD, Setting, TARGET};
 use pgmigrate::lab::{
     api::request::RequestInfo,
-    faults::{ALWAYS, Moment},
+    faults::{ALWAYS, Moment, on},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -25,8 +25,7 @@ async fn a_lock_without_a_journal_and_a_target_that_somebody_promoted() {
     let _ = bench.prepare().await;
     let prepared = bench.run("status mastodon").await.code(0).says("bytes, when a step last looked");
     let _ = prepared.never_says("PROBLEM").never_says("not looked at").says("next: kubectl pgmigrate cutover mastodon");
-    bench.at_target("SELECT pg_promote()").await;
-    astray(&bench, "is not in recovery").await;
+    the_target_is_promoted_by_sql(&bench).await;
     bench.change("clusters.postgresql.cnpg.io", TARGET, |cluster| cluster["spec"]["replica"]["enabled"] = false.into());
     astray(&bench, "spec.replica.enabled of cluster database-cnpg is not true").await;
     let _ = bench.run("rollback mastodon --remove-target").await.code(0);
@@ -75,15 +74,7 @@ async fn a_script_that_never_ends_is_ended(bench: &Bench) {
 /// Patroni answers and no SQL session can be had: dozens of checks are blind for one reason, which is told once.
 async fn a_source_that_can_not_be_asked(bench: &Bench) {
     let secret = "postgres.mastodon-postgresql.credentials.postgresql.acid.zalan.do";
-    // Else the operator would give the role the password that the Secret has.
-    let detach = |to: Value| {
-        bench.change("postgresqls.acid.zalan.do", SOURCE, |cluster| {
-            cluster["metadata"]["annotations"]["acid.zalan.do/controller"] = to;
-        });
-    };
-    detach(json!("elsewhere"));
-    let known = bench.object("secrets", secret)["data"]["password"].clone();
-    bench.change("secrets", secret, |secret| secret["data"]["password"] = json!("d3Jvbmc="));
+    let _ = bench.lab.faults.answer(Moment::Before, on("get", "secrets", secret), 403, ALWAYS);
     let exec = |request: &RequestInfo| {
         request.name.as_deref() == Some(SOURCE_POD) && request.subresource.as_deref() == Some("exec")
     };
@@ -92,15 +83,28 @@ async fn a_source_that_can_not_be_asked(bench: &Bench) {
     let told = check.stdout.lines().filter(|line| line.contains("no SQL session on")).count();
     assert_eq!(told, 2, "once in the table, once with what must hold: {check}");
     let document = bench.run("check mastodon -o json").await.code(3).json();
-    let blind = |finding: &&Value| finding["seen"].as_str().is_some_and(|seen| seen.contains("no SQL session on"));
+    let blind =
+        |finding: &&serde_json::Value| finding["seen"].as_str().is_some_and(|seen| seen.contains("no SQL session on"));
     let findings = document["findings"].as_array().expect("findings");
     assert!(findings.iter().filter(blind).count() > 20, "{document:#}");
     let counted = format!(" {} unknown,", document["count"]["unknown"]);
     assert!(check.stdout.contains(&counted), "{counted} is not in {check}");
     assert!(fired.load(Ordering::SeqCst) > 0);
     bench.lab.faults.clear();
-    bench.change("secrets", secret, |secret| secret["data"]["password"] = known);
-    detach(Value::Null);
+}
+
+/// The operator makes it a replica again, which has a timeline of its own by then.
+async fn the_target_is_promoted_by_sql(bench: &Bench) {
+    bench.at_target("SELECT pg_promote()").await;
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let status = bench.run("status mastodon").await.code(0);
+        if status.stdout.contains("the target receives nothing from the source") {
+            let _ = status.says("next: kubectl pgmigrate check mastodon").never_says("when a step last looked");
+            break;
+        }
+        assert!(Instant::now() < limit, "{status}");
+    }
 }
 
 /// Not "prepared, lag 0": the next command takes the target away.
