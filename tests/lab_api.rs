@@ -128,6 +128,25 @@ async fn objects_are_made_changed_listed_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_owned_goes_with_its_owner_also_when_it_comes_too_late() {
+    let world = World::new().await;
+    let api = world.configmaps().await;
+    let post = PostParams::default();
+    let owner = api.create(&post, &map("owner", json!({}))).await.unwrap();
+    let reference = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid });
+    let of_owner = |name: &str| -> ConfigMap {
+        of(json!({ "metadata": { "name": name, "ownerReferences": [reference] }, "data": {} }))
+    };
+    api.create(&post, &of_owner("early")).await.unwrap();
+    assert!(api.get("early").await.is_ok());
+    api.delete("owner", &DeleteParams::default()).await.unwrap();
+    assert_eq!(refusal(api.get("early").await).0, 404);
+    // Whoever makes this has not seen the owner go.
+    assert!(api.create(&post, &of_owner("late")).await.unwrap().metadata.uid.is_some());
+    assert_eq!(refusal(api.get("late").await).0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_goes_on_from_a_version_and_its_selector_decides() {
     let world = World::new().await;
     let api = world.configmaps().await;

@@ -1,6 +1,6 @@
 //! Deletion: finalizers, namespaces, and what the garbage collector does with the dependants of something gone.
 
-use super::store::{Key, Refusal, Store, has_finalizers, key, now};
+use super::store::{Key, Refusal, State, Store, has_finalizers, key, now};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// What goes with an object that is gone: its dependants; of a namespace, all that is in it.
-    pub fn collect(&self, resource: &str, gone: &Value) {
+    pub(super) fn collect(&self, resource: &str, gone: &Value) {
         let mut left: Vec<Key> = self.orphans_of(&gone["metadata"]["uid"]);
         if resource == "namespaces" {
             let inside = |key: &&Key| gone["metadata"]["name"] == key.1.as_str();
@@ -77,4 +77,11 @@ impl Store {
             self.update(&resource, &namespace, &name, forget).ok();
         }
     }
+}
+
+/// Whoever made it had not seen its owners go; the garbage collector has.
+pub(super) fn is_orphan(state: &State, object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let owned = |one: &Arc<Value>| owners.iter().any(|owner| owner["uid"] == one["metadata"]["uid"]);
+    !owners.is_empty() && !state.objects.values().any(owned)
 }

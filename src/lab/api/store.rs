@@ -1,6 +1,6 @@
 //! Objects, resource versions, watches: what etcd and the registry layer are to a real cluster.
 
-use super::resources;
+use super::{collect::is_orphan, resources};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{
@@ -110,6 +110,7 @@ impl Store {
     }
 
     /// Fills uid, creationTimestamp, resourceVersion, generation, apiVersion and kind; AlreadyExists if it is there.
+    /// What none of whose owners is left is gone again by then.
     pub fn create(&self, resource: &str, mut object: Value) -> Result<Arc<Value>, Refusal> {
         let (namespace, name) = place(&object);
         if name.is_empty() {
@@ -124,7 +125,13 @@ impl Store {
             return Err(Refusal::new(409, "AlreadyExists", format!("{resource} \"{name}\" already exists")));
         }
         born(resource, &mut object);
-        Ok(self.put(&mut state, "ADDED", resource, object))
+        let made = self.put(&mut state, "ADDED", resource, object);
+        let orphan = is_orphan(&state, &made);
+        drop(state);
+        if orphan {
+            self.delete(resource, &namespace, &name).ok();
+        }
+        Ok(made)
     }
 
     /// Reads, changes and writes back in one go (bumps generation when spec changed; no write, no event when nothing

@@ -82,8 +82,6 @@ async fn end(operator: &Operator, cluster: &Cluster, cancel: &CancellationToken,
     if !gone {
         return;
     }
-    // What the last step made, while the Cluster was being deleted.
-    operator.store.collect(CLUSTERS, &cluster.object);
     for serial in 1..=instances.iter().map(|i| i.serial).max().unwrap_or(0).max(cluster.instances()).max(16) {
         place::remove(&operator.node, &cluster.namespace, &cluster.pod(serial));
     }
