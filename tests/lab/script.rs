@@ -108,6 +108,9 @@ async fn the_script_is_told_of_a_way_back_also_after_kill_9() {
     // Lost with the source stopped: who asks for the way back is the one whom `on_rollback` follows.
     killed(&bench, Moment::After, "started", "prove-caught-up").await;
     assert_eq!(rolled_back(&bench), "");
+    // In the window there is nothing to prepare: the target must not become what it was before.
+    let late = bench.run("prepare mastodon").await.code(4).says("its cutover has begun");
+    assert!(late.stderr.ends_with("\nkubectl pgmigrate resume mastodon\n"), "{late}");
     let back = bench.run("rollback mastodon").await.code(0).says("told of a rollback");
     let _ = back.never_says("told: ");
     assert_eq!((rolled_back(&bench), told(&bench)), ("yes".into(), String::new()));
