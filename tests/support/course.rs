@@ -30,8 +30,9 @@ impl Recording {
     pub fn note(&mut self, resource: &str, object: &Value, gone: bool) {
         let Some((of, mut fields)) = read(resource, object) else { return };
         fields.insert("there".into(), (!gone).into());
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let last = self.last.entry(format!("{resource}/{name}")).or_default();
+        // An Event has a name of its own: a reason is told once for an object.
+        let name = fields.get("reason").unwrap_or(&object["metadata"]["name"]).as_str().unwrap_or_default();
+        let last = self.last.entry(format!("{of}/{name}")).or_default();
         let changed: Map<String, Value> = fields.into_iter().filter(|(key, now)| last.get(key) != Some(now)).collect();
         if changed.is_empty() {
             return;
