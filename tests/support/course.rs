@@ -31,7 +31,7 @@ impl Recording {
         let Some((of, mut fields)) = read(resource, object) else { return };
         fields.insert("there".into(), (!gone).into());
         // An Event has a name of its own: a reason is told once for an object.
-        let name = fields.get("reason").unwrap_or(&object["metadata"]["name"]).as_str().unwrap_or_default();
+        let name = fields.get("reason").unwrap_or(&object["metadata"]["name"]).as_str().unwrap_or_default().to_owned();
         let last = self.last.entry(format!("{of}/{name}")).or_default();
         let changed: Map<String, Value> = fields.into_iter().filter(|(key, now)| last.get(key) != Some(now)).collect();
         if changed.is_empty() {
