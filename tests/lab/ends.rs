@@ -47,24 +47,55 @@ async fn the_disk_is_full_during_the_copy() {
     bench.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_fence_is_lifted_before_the_copy_can_boot() {
-    let Some(bench) = Bench::up(Setting::default()).await else { return };
+/// Kills a `prepare` that has begun to wait for the copy.
+async fn killed_before_the_copy() -> Option<Bench> {
+    let bench = Bench::up(Setting::default()).await?;
     let runner = bench.spawn("prepare mastodon");
     bench.begun("make-bootable").await;
     runner.signal(libc::SIGKILL);
     assert_eq!(runner.wait().await.code, None, "killed");
-    let died = || bench.object("pods", TARGET_POD)["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
-    let end = Instant::now() + Duration::from_secs(60);
+    Some(bench)
+}
+
+fn lift_the_fence(bench: &Bench) {
     bench.change("clusters.postgresql.cnpg.io", TARGET, |cluster| {
         cluster["metadata"]["annotations"]["cnpg.io/fencedInstances"] = serde_json::Value::Null;
     });
-    while !died() {
-        // The copy waits for a spread checkpoint, which the runner would hurry.
+}
+
+/// The copy waits for a spread checkpoint, which the runner would hurry.
+async fn hurried(bench: &Bench, what: &str, done: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
         bench.at_source("CHECKPOINT").await;
-        assert!(Instant::now() < end, "it boots as it is");
+        assert!(Instant::now() < end, "never: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fence_is_lifted_before_the_copy_can_boot() {
+    let Some(bench) = killed_before_the_copy().await else { return };
+    lift_the_fence(&bench);
+    let restarts = || bench.object("pods", TARGET_POD)["status"]["containerStatuses"][0]["restartCount"].as_u64();
+    hurried(&bench, "it dies", || restarts() > Some(0)).await;
+    let _ = bench.run("prepare mastodon").await.code(0).says("fenced again");
+    let _ = bench.cutover().await.code(0);
+    bench.on_target().await;
+    bench.end().await;
+}
+
+/// The instance manager stays, without a server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fence_is_lifted_once_it_was_seen() {
+    let Some(bench) = killed_before_the_copy().await else { return };
+    let log = || {
+        let sandbox = bench.lab.node.sandbox("mastodon", TARGET_POD)?;
+        std::fs::read_to_string(sandbox.logs.get("postgres")?).ok()
+    };
+    hurried(&bench, "it sees the fence", || log().is_some_and(|log| log.contains("Instance is fenced"))).await;
+    lift_the_fence(&bench);
+    hurried(&bench, "its server ends", || log().is_some_and(|log| log.contains("exited with errors"))).await;
     let _ = bench.run("prepare mastodon").await.code(0).says("fenced again");
     let _ = bench.cutover().await.code(0);
     bench.on_target().await;

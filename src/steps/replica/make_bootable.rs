@@ -28,6 +28,7 @@ pub struct MakeBootable {
 const FENCED: &str = "Instance is fenced, won't start postgres right now";
 const RESTART_ASKED: &str = "Instance restart requested";
 const RESTARTED: &str = "PostgreSQL is shut down, starting the postmaster";
+const ENDED: &str = "PostgreSQL process exited with errors";
 const ANNOTATION: &str = "cnpg.io/fencedInstances";
 const STOP: &str = r#"pg_ctl -D "$PGDATA" stop -m fast -w"#;
 const TRIES: u32 = 3;
@@ -121,16 +122,17 @@ async fn is_wedged(world: &World, pod: &str) -> Result<bool> {
     Ok(log.rfind(RESTART_ASKED).is_some_and(|asked| !log[asked..].contains(RESTARTED)))
 }
 
-/// Returns when a wedged manager is seen to wait for the end of a server that is not there: with the source's settings it
-/// has not even begun, and neither this pod nor its container will ever change (tests/e2e, the_fence_is_lifted_too_early).
+/// Returns when the manager is seen to live on without its server: one that ended at once, with the source's settings, just
+/// after a fence was lifted, leaves it so, and neither pod nor container ever changes (docs/real-cluster.md).
 async fn stands_still(world: &World, pod: &str) {
     let status = ["sh", "-c", r#"pg_ctl -D "$PGDATA" status"#];
     let mut seen = 0;
     while seen < 2 {
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let server = world.kube.exec(pod, "postgres", &status, Duration::from_secs(10)).await;
         let none = server.is_ok_and(|answer| answer.code == NO_SERVER);
-        seen = if none && is_wedged(world, pod).await.unwrap_or(false) { seen + 1 } else { 0 };
+        let ended = none && world.kube.logs(pod, "postgres", None).await.is_ok_and(|log| log.contains(ENDED));
+        seen = if ended { seen + 1 } else { 0 };
     }
 }
 

@@ -168,6 +168,11 @@ async fn container(operator: &Operator, instance: &Instance) -> Option<i32> {
             place.log.error("PostgreSQL process exited with errors", &error);
             // One that was only too slow must not hold the data directory when the next container comes.
             shutdown::immediate(place).await;
+            if manager.lifted {
+                // The real manager lives on without its server (seen with 1.30.0).
+                instance.gone.cancelled().await;
+                return None;
+            }
             // The real container ends with 0 all the same (observed-physical.md 1.1).
             return Some(0);
         }
@@ -240,6 +245,7 @@ async fn wait_fenced(operator: &Operator, instance: &Instance, manager: &mut Man
     log.info("Instance restart requested, waiting for PostgreSQL to shut down");
     log.info("PostgreSQL is shut down, starting the postmaster");
     manager.not_before = Some(Instant::now() + operator.options.unfence_pause);
+    manager.lifted = true;
     Some(())
 }
 

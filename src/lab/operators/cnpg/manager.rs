@@ -19,6 +19,8 @@ pub enum Why {
 #[derive(Default)]
 pub struct Manager {
     pub wedged: bool,
+    /// It has seen a fence, and that lifted.
+    pub lifted: bool,
     /// No reconciliation before this.
     pub not_before: Option<Instant>,
     pub primary: primary::Memory,
