@@ -153,7 +153,7 @@ fn a_file_that_is_no_migration_is_not_printed() {
     let shell = Shell::new().file("passwd", &users).file("blob", &blob).file("lines", &"- one\n".repeat(900));
     for file in ["passwd", "blob", "lines"] {
         let said = shell.run(&format!("plan -f {file}")).code(2).complains(&format!("{file}:1"));
-        assert!(said.err().len() < 700 && !said.err().contains("secret-9:"), "{}", said.err());
+        assert!(said.err().len() < 700 && !said.err().contains("secret-"), "{}", said.err());
     }
 }
 

@@ -95,7 +95,7 @@ impl Check {
             page.document["facts"] = facts;
         }
         context.ui.print_with(page, &result)?;
-        if !self.fix && !fixes.is_empty() {
+        if !self.fix && beyond.is_none() && !fixes.is_empty() {
             context.ui.say(format!("for some of it: kubectl pgmigrate check {name} --fix"));
         }
         match beyond {

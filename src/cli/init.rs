@@ -6,7 +6,7 @@ use crate::{
     },
     error::{Context as _, Error, Result},
     facts::text,
-    journal::{Journal, LABEL},
+    journal::{Journal, LABEL, Phase},
     kube::{Kube, kind},
     spec::{self, Strategy},
     term::{self, Page, prompt},
@@ -157,11 +157,13 @@ impl Init {
 
 /// A source that a cutover has begun to leave, or has left, is not for a second migration to begin with.
 async fn not_moved(kube: &Kube, cluster: &str) -> Result<()> {
-    let maps = kube.list(&kind::CONFIG_MAP, LABEL).await.unwrap_or_default();
+    let maps = kube.list(&kind::CONFIG_MAP, LABEL).await.context("looking for earlier migrations")?;
     let names: BTreeSet<&str> = maps.iter().filter_map(|map| map["metadata"]["labels"][LABEL].as_str()).collect();
     for name in names {
-        let Ok(state) = Journal::state_in(name, &maps) else { continue };
-        if state.facts["source"]["cluster"] == cluster
+        let state = Journal::state_in(name, &maps)?;
+        // What has retired its source left the name free.
+        if !state.has_ended(Phase::Finalize)
+            && state.facts["source"]["cluster"] == cluster
             && let Some(beyond) = context::beyond(kube, name, &state).await
         {
             let what = format!("postgresql {cluster} has a migration already, {}", beyond.standing);

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     journal::{Journal, Phase},
+    runner::Runner,
     term::Page,
 };
 use serde_json::json;
@@ -25,18 +26,27 @@ impl Prepare {
         if let Some(beyond) = context::beyond(&kube, &name, &state).await {
             if !state.has_ended(Phase::Cutover) {
                 kube.refuse_if_locked(&name).await?;
-                let what = format!("{name} is prepared, and its cutover has begun");
-                return Err(Error::new(Kind::Stopped, what).hint(format!(
-                    "to go back: kubectl pgmigrate rollback {name}; to go on: kubectl pgmigrate resume {name}"
-                )));
+                return Err(begun(&name));
             }
             return over(context, &name, &beyond.advice);
         }
         let drive = Drive { context, migration, kube, what: "prepare", again: "resume" };
-        drive.run(async |runner| runner.forward(Phase::Prepare).await).await?;
+        let work = async |runner: &mut Runner| {
+            // Again, under the lock: somebody may have begun it since.
+            if runner.world.journal.state().has_begun(Phase::Cutover) {
+                return Err(begun(&name));
+            }
+            runner.forward(Phase::Prepare).await
+        };
+        drive.run(work).await?;
         context.ui.say(format!("next: kubectl pgmigrate cutover {name}"));
         Ok(())
     }
+}
+
+fn begun(name: &str) -> Error {
+    let what = format!("{name} is prepared, and its cutover has begun");
+    Error::new(Kind::Stopped, what).hint(format!("what was begun is finished by: kubectl pgmigrate resume {name}"))
 }
 
 /// Nothing is left to prepare: that is no failure, however often it is asked for.

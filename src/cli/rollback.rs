@@ -2,10 +2,13 @@ use super::{context::Context, drive::Drive, export, global::Which};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     facts::{Facts, cnpg},
-    journal::{Journal, Phase},
+    journal::{Journal, Phase, Standing},
+    kube::Kube,
     runner::{self, Runner, Why},
-    spec::Migration,
+    spec::{Migration, Strategy},
     step::World,
+    steps::replica::promote,
+    term::prompt,
 };
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,9 @@ impl Rollback {
         }
         if self.accept_changes {
             as_begun(&mut migration, &journal);
+        }
+        if self.remove_target {
+            confirm_removal(context, &migration, &kube, &journal).await?;
         }
         let fixed_only = journal.state().fingerprint.is_none();
         let again = if self.remove_target { "rollback --remove-target" } else { "rollback" };
@@ -94,6 +100,25 @@ impl Rollback {
     async fn save(&self, runner: &Runner, file: &Path) -> Result<u64> {
         export::save(&runner.world, file).await.with_context(|| format!("export the target to {}", file.display()))
     }
+}
+
+/// A target that somebody else has promoted may hold what is nowhere else.
+async fn confirm_removal(context: &Context, migration: &Migration, kube: &Kube, journal: &Journal) -> Result<()> {
+    let ours = !matches!(journal.state().step(promote::ID).standing, Standing::Never | Standing::Reverted);
+    if migration.strategy != Strategy::Replica || ours {
+        return Ok(());
+    }
+    let cluster = &migration.target.cluster;
+    match cnpg::target(kube, cluster).await? {
+        Some(target) if target.ours && !target.in_replica_mode => {}
+        _ => return Ok(()),
+    }
+    context.ui.warn(format!(
+        "cluster {cluster} was promoted by somebody else: what was written there since is deleted with it"
+    ));
+    let name = &migration.name;
+    let again = format!("kubectl pgmigrate rollback {name} --remove-target");
+    prompt::one_way(name, context.global.accept_one_way.as_deref(), &again)
 }
 
 /// The file and script count as those it began with: taking back needs the journal's receipts, not the file.

@@ -5,10 +5,9 @@ use super::{
 use crate::{
     error::{Error, Result},
     facts::cnpg,
-    journal::{Journal, Phase, Standing, State},
+    journal::{Journal, Phase, State},
     kube::{Kube, lease::Holder},
     spec::{Migration, Strategy},
-    steps::replica::promote,
     term::{self, Page, status::Target},
 };
 use serde_json::Value;
@@ -108,9 +107,8 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Whether a target that is a replica by the journal still is one. None where it isn't said to be, or somebody is at work.
 async fn target(migration: &Migration, kube: &Kube, state: &State, holder: Option<&Holder>) -> Option<Target> {
-    let promoted = !matches!(state.step(promote::ID).standing, Standing::Never | Standing::Reverted);
-    let at_work = holder.is_some_and(|holder| !holder.expired);
-    if migration.strategy != Strategy::Replica || !state.has_ended(Phase::Prepare) || promoted || at_work {
+    let at_work = state.has_begun(Phase::Cutover) || holder.is_some_and(|holder| !holder.expired);
+    if migration.strategy != Strategy::Replica || !state.has_ended(Phase::Prepare) || at_work {
         return None;
     }
     let look = async {

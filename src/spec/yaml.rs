@@ -47,7 +47,10 @@ impl<'a> Doc<'a> {
         Error::usage(format!("{}:{}:{}: {what}", self.file, at.line(), at.column()))
     }
     fn type_error(self, node: &Node, path: &str, expected: &str) -> Error {
-        let path = if path.is_empty() { "the file" } else { path };
+        // Any file may have been given by mistake: what stands in it is not for a log.
+        if path.is_empty() {
+            return self.wrong(node.at, format!("the file must be {expected}: it is no migration"));
+        }
         self.wrong(node.at, format!("{path} must be {expected}, not {}", node.value.kind()))
     }
     pub fn text(self, node: &'a Node, path: &str) -> Result<&'a str> {

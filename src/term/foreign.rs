@@ -1,6 +1,6 @@
 //! Control characters are shown and not sent: a database may be called `\u{1b}[2J`, and a terminal would obey.
 //!
-//! All that is printed passes here. What we have painted ourselves keeps its colour, nothing else its effect.
+//! All answers and all talk pass here. What we have painted ourselves keeps its colour, nothing else its effect.
 
 /// The colours and weights that [`super::paint`] and its like make, and their end.
 const PAINTS: [&str; 7] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m"];

@@ -72,15 +72,12 @@ impl Status<'_> {
 
     /// The command to type next; None: nothing is left to do.
     pub fn next(&self) -> Option<String> {
-        if self.is_astray() {
-            return Some(format!("kubectl pgmigrate rollback {} --remove-target", self.name));
-        }
         let verb = match self.under_way() {
             Some(_) if self.held() => return Some(format!("kubectl pgmigrate status {} --watch", self.name)),
             Some(_) => "resume",
             None if self.state.has_ended(Phase::Finalize) => return None,
             None if self.state.has_ended(Phase::Cutover) => "finalize",
-            None if matches!(self.target, Some(Target::Idle)) => "check",
+            None if matches!(self.target, Some(Target::Idle | Target::Promoted(_))) => "check",
             None if self.state.has_ended(Phase::Prepare) => "cutover",
             None => "prepare",
         };
@@ -104,8 +101,10 @@ impl Status<'_> {
     fn problem(&self) -> Option<String> {
         match self.target? {
             Target::Promoted(seen) => Some(format!(
-                "the target follows the source no more: {seen}, and the journal has no promotion. The app is not on it, \
-                 but whoever writes there loses it when it is removed and made anew: look first"
+                "the target follows the source no more: {seen}, and the journal has no promotion. Whether an app is on \
+                 it was not looked at: what is written there is lost when it is removed (rollback {} --remove-target) \
+                 and made anew",
+                self.name
             )),
             Target::Idle => Some(
                 "the target receives nothing from the source now. It may be connecting again; if it stays so, the source \
@@ -276,7 +275,7 @@ mod tests {
         assert!(astray.text.contains("the source no more") && astray.document["lag"].is_null(), "{}", astray.text);
         let idle = Status { target: Some(&Target::Idle), ..status(&state) }.page();
         assert!(idle.text.contains("receives nothing") && idle.text.ends_with("check m\n"), "{}", idle.text);
-        assert!(astray.text.ends_with("next: kubectl pgmigrate rollback m --remove-target\n"), "{}", astray.text);
+        assert!(astray.text.ends_with("next: kubectl pgmigrate check m\n"), "{}", astray.text);
     }
 
     #[test]

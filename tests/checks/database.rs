@@ -1,6 +1,6 @@
 //! What is in the databases, and in their settings, that an import does not carry or stops at.
 use super::{
-    judged::{Expected, answers, detach, judged},
+    judged::{Expected, answers, at_the_source, detach, judged},
     support::{Bench, SOURCE_POD, Setting},
 };
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ async fn databases_that_do_not_go_along() {
     let twice = "CREATE UNIQUE INDEX CONCURRENTLY only_once ON top (name)";
     bench.sql(SOURCE_POD, "mastodon", twice).await.expect_err("there are two");
     let data = bench.at_source("SHOW data_directory").await;
-    bench.at_source("COPY (SELECT 1) TO PROGRAM 'mkdir ../fast'").await;
+    at_the_source(&bench, "mkdir ../fast").await;
     bench.at_source(&format!("CREATE TABLESPACE fast LOCATION '{data}/../fast'")).await;
     for sql in SERVER.iter().chain(&[COLLATION]) {
         bench.sql(SOURCE_POD, "postgres", sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -106,8 +106,8 @@ async fn damage(bench: &Bench) {
     let file = bench.at_source("SELECT pg_relation_filepath('torn')").await;
     for place in [8000, 16000] {
         let tear = format!("dd if=/dev/zero of={file} bs=1 seek={place} count=64 conv=notrunc 2>&1");
-        bench.at_source(&format!("COPY (SELECT 1) TO PROGRAM '{tear}'")).await;
+        at_the_source(bench, &tear).await;
     }
     let backup = "pg_basebackup -D - -F tar -X none -c fast > /dev/null 2>&1 || true";
-    bench.at_source(&format!("COPY (SELECT 1) TO PROGRAM '{backup}'")).await;
+    at_the_source(bench, backup).await;
 }

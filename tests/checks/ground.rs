@@ -1,6 +1,6 @@
 //! What source and target stand on: Pod Security, Patroni's history, settings by hand, operators' configuration, storage.
 use super::{
-    judged::{is, judged, rolled_out},
+    judged::{at_the_source, is, judged, rolled_out},
     support::{Bench, SOURCE, SOURCE_POD, Setting},
 };
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ async fn who_led_and_what_was_set_by_hand() {
     let _ = is(&bench, "settings-files", "pass").await;
     bench.at_source("COPY (SELECT 'nonsense = 1') TO PROGRAM 'cat >> postgresql.auto.conf'").await;
     let _ = is(&bench, "settings-files", "fail").await.says("postgresql.auto.conf").says("nonsense");
-    bench.at_source("COPY (SELECT 1) TO PROGRAM 'sed -i /nonsense/d postgresql.auto.conf'").await;
+    at_the_source(&bench, "sed -i /nonsense/d postgresql.auto.conf").await;
     let _ = is(&bench, "settings-files", "pass").await;
     bench.lab.stop().await;
 }

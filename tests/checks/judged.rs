@@ -52,6 +52,11 @@ pub fn patroni(bench: &Bench, change: impl FnOnce(&mut Value)) {
     });
 }
 
+/// A shell's command, in the data directory. It reads what it is given: else the server may find nobody to give it to.
+pub async fn at_the_source(bench: &Bench, command: &str) {
+    bench.at_source(&format!("COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; {command}'")).await;
+}
+
 /// Waits until the source says so.
 pub async fn answers(bench: &Bench, sql: &str, wanted: &str) {
     let end = Instant::now() + Duration::from_secs(60);

@@ -28,7 +28,9 @@ async fn a_lock_without_a_journal_and_a_target_that_somebody_promoted() {
     the_target_is_promoted_by_sql(&bench).await;
     bench.change("clusters.postgresql.cnpg.io", TARGET, |cluster| cluster["spec"]["replica"]["enabled"] = false.into());
     astray(&bench, "spec.replica.enabled of cluster database-cnpg is not true").await;
-    let _ = bench.run("rollback mastodon --remove-target").await.code(0);
+    let unasked = bench.run("rollback mastodon --remove-target").await.code(2).says("was promoted by somebody else");
+    assert!(unasked.stderr.contains("rollback mastodon --remove-target --accept-one-way mastodon"), "{unasked}");
+    let _ = bench.run("rollback mastodon --remove-target --accept-one-way mastodon").await.code(0);
     assert_eq!(bench.leftovers(), Vec::<String>::new());
     bench.on_source().await;
     bench.end().await;
@@ -58,7 +60,7 @@ async fn a_script_that_never_ends_is_ended(bench: &Bench) {
     let sleeping =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(25)%' AND pid <> pg_backend_pid()";
     let _ = bench.run("script run mastodon health --timeout 2s").await.code(1).says("longer than it may");
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(25)%' \
+    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(25)%' \
         AND pid <> pg_backend_pid()";
     bench.at_source(end).await;
     let running = bench.spawn("script run mastodon health");
@@ -107,11 +109,11 @@ async fn the_target_is_promoted_by_sql(bench: &Bench) {
     }
 }
 
-/// Not "prepared, lag 0": the next command takes the target away.
+/// Not "prepared, lag 0".
 async fn astray(bench: &Bench, seen: &str) {
     let status = bench.run("status mastodon").await.code(0).says("PROBLEM").never_says("when a step last looked");
     let status = status.says("but the target was promoted by somebody else");
     let document = bench.run("status mastodon -o json").await.code(0).json();
     assert!(document["problem"].as_str().is_some_and(|problem| problem.contains(seen)), "{document:#}");
-    let _ = status.says("next: kubectl pgmigrate rollback mastodon --remove-target");
+    let _ = status.says("next: kubectl pgmigrate check mastodon");
 }

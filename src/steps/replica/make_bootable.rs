@@ -95,7 +95,7 @@ impl MakeBootable {
     /// What was unfenced before its settings were repaired dies at each start. Fenced again, in a pod whose log begins
     /// anew, and without Kubernetes' back-off.
     async fn fence_again(&self, world: &World, pod: &str) -> Result<()> {
-        world.events.warn("the fence was lifted before the copy could boot: fenced again");
+        world.events.warn("the target's server ended at its start: fenced again");
         world.kube.merge(&CLUSTER, &world.migration.target.cluster, &fence()).await?;
         let Some(old) = world.kube.get(&POD, pod).await? else { return Ok(()) };
         world.kube.delete(&POD, pod).await?;
@@ -249,7 +249,7 @@ impl Step for MakeBootable {
     }
     async fn apply(&self, world: &World, _receipt: &Receipt) -> Result<Evidence> {
         let pod = self.pod(world).await;
-        for _ in 0..TRIES {
+        for attempt in 1..=TRIES {
             if is_fenced(world).await? && self.wait_fenced(world, &pod).await? {
                 let repair = world.kube.exec_ok(&pod, "postgres", &["sh", "-c", REPAIR], Duration::from_secs(30)).await;
                 repair.context("repair the copied postgresql.conf")?;
@@ -258,6 +258,8 @@ impl Step for MakeBootable {
             match self.boot(world, &pod).await? {
                 Boot::Ready => return Ok(Value::Null),
                 Boot::Wedged => free(world, &pod).await?,
+                // The last one stays as it is: its log says why.
+                Boot::Died if attempt == TRIES => break,
                 Boot::Died => self.fence_again(world, &pod).await?,
             }
         }
