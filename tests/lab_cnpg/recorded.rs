@@ -86,3 +86,45 @@ async fn boot_and_promotion_are_as_recorded() {
     assert_eq!(course, recorded(&[BOOT, PROMOTION]));
     world.stop().await;
 }
+
+/// Fields of the recordings of whole scenarios (tests/support/course.rs).
+const FIELDS: [&str; 18] = [
+    "complete",
+    "detached",
+    "ended while leaving",
+    "failed",
+    "fenced",
+    "has a system id",
+    "in_replica_mode",
+    "instances",
+    "phase",
+    "phase_reason",
+    "pod",
+    "ready",
+    "ready_instances",
+    "reason",
+    "restarted",
+    "role",
+    "status",
+    "there",
+];
+
+/// So that no secret of a real cluster can be among them.
+#[test]
+fn recordings_hold_no_other_fields() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings");
+    let files = std::fs::read_dir(folder).expect("recordings").map(|file| file.expect("a file").path());
+    let whole = files.filter(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cnpg-")));
+    let mut looked = 0;
+    for file in whole {
+        for line in std::fs::read_to_string(&file).expect("text").lines() {
+            let line: BTreeMap<String, Value> = serde_json::from_str(line).expect("a line of JSON");
+            assert_eq!(line.keys().collect::<Vec<_>>(), ["at", "fields", "object", "of"], "{}", file.display());
+            let fields = line["fields"].as_object().expect("fields");
+            let strange: Vec<&String> = fields.keys().filter(|name| !FIELDS.contains(&name.as_str())).collect();
+            assert!(strange.is_empty(), "{strange:?} in {}", file.display());
+        }
+        looked += 1;
+    }
+    assert!(looked > 20, "{looked} recordings");
+}
