@@ -105,10 +105,13 @@ const STANDBY: &str = "SELECT pg_is_in_recovery() AS recovery, \
 /// How long the look at the target may take: a status is wanted at once.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Whether a target that is a replica by the journal still is one. None where it isn't said to be, or somebody is at work.
+/// Whether a target that is a replica by the journal still is one. None where it isn't said to be, as in the window, whose
+/// steps stop the source and promote it; and while somebody is at work.
 async fn target(migration: &Migration, kube: &Kube, state: &State, holder: Option<&Holder>) -> Option<Target> {
-    let at_work = state.has_begun(Phase::Cutover) || holder.is_some_and(|holder| !holder.expired);
-    if migration.strategy != Strategy::Replica || !state.has_ended(Phase::Prepare) || at_work {
+    let at_work = holder.is_some_and(|holder| !holder.expired);
+    let a_replica =
+        migration.strategy == Strategy::Replica && state.has_ended(Phase::Prepare) && !state.has_begun(Phase::Cutover);
+    if at_work || !a_replica {
         return None;
     }
     let look = async {

@@ -147,7 +147,7 @@ impl Bench {
     }
 
     /// Objects are written down from here on, if that is asked for.
-    pub fn record(&self) {
+    fn record(&self) {
         *self.recorder.lock().expect("recorder") = Recorder::of(self);
     }
 
