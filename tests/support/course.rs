@@ -14,7 +14,7 @@ pub const RESOURCES: [&str; 5] =
 /// The changes of the fields, in their order.
 pub struct Recording {
     began: Instant,
-    /// By resource and name.
+    /// By what it is one of, and its name.
     last: BTreeMap<String, Map<String, Value>>,
     lines: Vec<Value>,
 }
@@ -33,6 +33,10 @@ impl Recording {
         // An Event has a name of its own: a reason is told once for an object.
         let name = fields.get("reason").unwrap_or(&object["metadata"]["name"]).as_str().unwrap_or_default().to_owned();
         let last = self.last.entry(format!("{of}/{name}")).or_default();
+        // What has gone is a change, too; what never was there is none.
+        for key in last.keys() {
+            fields.entry(key).or_insert(Value::Null);
+        }
         let changed: Map<String, Value> = fields.into_iter().filter(|(key, now)| last.get(key) != Some(now)).collect();
         if changed.is_empty() {
             return;
